@@ -1,0 +1,47 @@
+# rolecall: `make help` lists the targets.
+GO      ?= go
+ARGS    ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 60s
+
+.PHONY: help build quickstart test test-fast lint bench fuzz generate deps clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## both programs into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/rolecalld ./cmd/rolecall
+
+quickstart: build ## certificate in, credentials out, in a new folder (ARGS=--once ends after the check)
+	bin/rolecalld quickstart --client bin/rolecall $(ARGS)
+
+deps: ## install what the tests need (Debian packages)
+	scripts/deps
+
+test: deps lint ## everything: vet, unit, race, integration
+	$(GO) test -timeout 15m ./...
+	$(GO) test -race -timeout 15m -short ./...
+	$(MAKE) build
+	cd integration && $(GO) vet ./... && $(GO) test -timeout 15m ./...
+
+test-fast: ## unit tests only
+	$(GO) test -short ./...
+
+lint: ## gofmt, vet, staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on the files above' >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: build ## speed as ratios to the physical floor, on this machine in this run
+	scripts/bench $(ARGS)
+
+fuzz: ## every fuzz target for FUZZTIME
+	scripts/fuzz $(FUZZTIME)
+
+generate: ## the API models (MODELS=folder with service-2.json files)
+	$(GO) run ./internal/awsapi/modelgen -models $(MODELS) -out internal/awsapi/model
+
+clean: ## remove what was built
+	rm -rf bin

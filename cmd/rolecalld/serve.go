@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rolecall/rolecall/internal/server"
+)
+
+func serveCommand(getenv func(string) string) *cobra.Command {
+	var cfg server.Config
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Run the server until SIGTERM or Ctrl-C; running requests are finished first.
+
+The first start with a data folder creates in it: the first account, the key ring (keyring.json), a
+CA and certificate for HTTPS (tls-ca.pem is what clients trust) and the account's root access key
+as an AWS credentials file (root-credentials). Keep keyring.json: without it no stored secret and no
+session can be read again.
+
+Every flag has an environment variable: ROLECALLD_ and the flag's name in capitals with underscores,
+for instance ROLECALLD_DATA_DIR. A list is separated by commas. A flag wins over the environment.
+ROLECALLD_ROOT_ACCESS_KEY_ID and ROLECALLD_ROOT_SECRET_ACCESS_KEY, which have no flag, give the first
+account's root access key instead of a random one.`,
+		Example: `  rolecalld serve --data-dir /var/lib/rolecall --host creds.example.internal --listen 0.0.0.0:8443
+  rolecalld serve --store memory --listen http://127.0.0.1:4599
+  rolecalld serve --data-dir ./data --store postgres://rolecall@db.example.internal/rolecall`,
+		Args: cobra.NoArgs,
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			return flagsFromEnv(cmd.Flags(), getenv)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.RootAccessKeyID = getenv("ROLECALLD_ROOT_ACCESS_KEY_ID")
+			cfg.RootSecretAccessKey = getenv("ROLECALLD_ROOT_SECRET_ACCESS_KEY")
+			return server.Run(cmd.Context(), cfg, server.Output{Out: cmd.OutOrStdout(), Log: cmd.ErrOrStderr()})
+		},
+	}
+	f := cmd.Flags()
+	dataDirFlag(f, &cfg.DataDir)
+	storeFlag(f, &cfg.Store)
+	f.StringSliceVar(&cfg.Listen, "listen", []string{server.DefaultListen}, "`address` for the API, repeatable: HOST:PORT is HTTPS, http://HOST:PORT is allowed on loopback only")
+	f.StringVar(&cfg.MetricsListen, "metrics-listen", "127.0.0.1:8444", "loopback `address` for metrics, health and profiling, or off")
+	f.StringVar(&cfg.TLSCert, "tls-cert", "", "PEM `file` with the server certificate and its chain, instead of one made in the data folder")
+	f.StringVar(&cfg.TLSKey, "tls-key", "", "PEM `file` with the server certificate's key")
+	f.StringSliceVar(&cfg.Hosts, "host", nil, "further `name` or address for the certificate made in the data folder, repeatable")
+	f.StringVar(&cfg.AccountID, "account-id", "", "12-digit `id` of the first account, at the first start only (default: random)")
+	f.StringVar(&cfg.Region, "region", "us-east-1", "`region` used in printed examples; every request chooses its own")
+	f.DurationVar(&cfg.Staleness, "staleness", 10*time.Second, "refuse new sessions after this `time` without contact to the store")
+	f.StringVar(&cfg.LogFormat, "log-format", "text", "`format` of the log on stderr: text or json")
+	f.DurationVar(&cfg.DrainTimeout, "drain-timeout", 10*time.Second, "how long running requests may take after SIGTERM")
+	return cmd
+}
+
+func dataDirFlag(f *pflag.FlagSet, p *string) {
+	f.StringVar(p, "data-dir", "", "`folder` for the key ring, the TLS CA, the audit log and the embedded store")
+}
+
+func storeFlag(f *pflag.FlagSet, p *string) {
+	f.StringVar(p, "store", "sqlite", "where resources live: sqlite (in the data folder), postgres://… or memory")
+}
+
+// flagsFromEnv gives every flag that the command line left out the value of its environment variable.
+func flagsFromEnv(flags *pflag.FlagSet, getenv func(string) string) error {
+	var err error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "ROLECALLD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		v := getenv(name)
+		if f.Changed || v == "" || err != nil {
+			return
+		}
+		if e := flags.Set(f.Name, v); e != nil {
+			err = fmt.Errorf("environment variable %s: %w", name, e)
+		}
+	})
+	return err
+}

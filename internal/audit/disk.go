@@ -1,0 +1,168 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	segmentSuffix = ".log"
+	asideSuffix   = ".damaged"
+	lockName      = "lock"
+	positionName  = "shipped"
+)
+
+// ErrLocked means that another process has the folder open.
+var ErrLocked = errors.New("audit: the log folder is in use by another process")
+
+// disk is the folder on a file system.
+type disk struct {
+	path string
+	lock *os.File
+}
+
+func openDisk(path string) (*disk, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("audit: creating the log folder: %w", err)
+	}
+	// Records name people and machines: nobody else reads them, whatever the mode was before.
+	if err := os.Chmod(path, 0o700); err != nil {
+		return nil, fmt.Errorf("audit: restricting the log folder: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("audit: opening the lock file: %w", err)
+	}
+	if err := lockFile(lock); err != nil {
+		lock.Close()
+		if errors.Is(err, ErrLocked) {
+			return nil, fmt.Errorf("%w: %s", ErrLocked, path)
+		}
+		return nil, fmt.Errorf("audit: locking %s: %w", lock.Name(), err)
+	}
+	return &disk{path: path, lock: lock}, nil
+}
+
+// Close releases the lock.
+func (d *disk) Close() error { return d.lock.Close() }
+
+func (d *disk) name(number uint64) string {
+	return filepath.Join(d.path, fmt.Sprintf("%016d%s", number, segmentSuffix))
+}
+
+func (d *disk) List() ([]uint64, error) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return nil, fmt.Errorf("audit: listing segments: %w", err)
+	}
+	var numbers []uint64
+	for _, e := range entries {
+		base, ok := strings.CutSuffix(e.Name(), segmentSuffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(base, 10, 64)
+		if err != nil || d.name(n) != filepath.Join(d.path, e.Name()) {
+			return nil, fmt.Errorf("audit: %s in the log folder is not a segment", e.Name())
+		}
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	return numbers, nil
+}
+
+func (d *disk) Create(number uint64, header []byte) (segmentFile, error) {
+	f, err := os.OpenFile(d.name(number), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, describe("creating a segment", err)
+	}
+	if _, err := f.Write(header); err != nil {
+		f.Close()
+		return nil, describe("creating a segment", err)
+	}
+	if err := errors.Join(f.Sync(), d.syncDir()); err != nil {
+		f.Close()
+		return nil, describe("creating a segment", err)
+	}
+	return diskFile{f}, nil
+}
+
+func (d *disk) Open(number uint64) (segmentSource, error) {
+	f, err := os.Open(d.name(number))
+	if err != nil {
+		return nil, fmt.Errorf("audit: opening a segment: %w", err)
+	}
+	return diskFile{f}, nil
+}
+
+func (d *disk) Truncate(number uint64, size int64) error {
+	f, err := os.OpenFile(d.name(number), os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("audit: opening a segment: %w", err)
+	}
+	// A killed process leaves records in the page cache that were never synced, so this syncs even when nothing is cut.
+	err = errors.Join(f.Truncate(size), f.Sync(), f.Close())
+	if err != nil {
+		return describe("recovering a segment", err)
+	}
+	return nil
+}
+
+func (d *disk) Remove(number uint64) error {
+	if err := os.Remove(d.name(number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("audit: removing a segment: %w", err)
+	}
+	return nil
+}
+
+func (d *disk) SetAside(number uint64) (string, error) {
+	to := strings.TrimSuffix(d.name(number), segmentSuffix) + asideSuffix
+	if err := os.Rename(d.name(number), to); err != nil {
+		return "", fmt.Errorf("audit: setting a damaged segment aside: %w", err)
+	}
+	return to, d.syncDir()
+}
+
+func (d *disk) LoadPosition() ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(d.path, positionName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// SavePosition replaces the position file by rename. It is not synced: an older position only repeats idempotent work.
+func (d *disk) SavePosition(b []byte) error {
+	name := filepath.Join(d.path, positionName)
+	if err := os.WriteFile(name+".tmp", b, 0o600); err != nil {
+		return describe("writing the shipping position", err)
+	}
+	return os.Rename(name+".tmp", name)
+}
+
+func (d *disk) syncDir() error {
+	dir, err := os.Open(d.path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// diskFile adds to *os.File what segments need.
+type diskFile struct{ *os.File }
+
+func (f diskFile) Sync() error { return syncData(f.File) }
+
+func (f diskFile) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}

@@ -1,0 +1,68 @@
+package awsapi
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/rolecall/rolecall/internal/awsapi/wire"
+)
+
+// Resource is a resource that a call touched, for the audit event.
+type Resource struct{ Type, Name, ARN string }
+
+// Binding is an operation with the code that implements it; see [Bind].
+type Binding struct {
+	op      *Operation
+	plan    *wire.Plan
+	newIn   func() any
+	need    func(context.Context, *Call, any) ([]Need, error)
+	call    func(context.Context, *Call, any) (any, error)
+	record  func(in, out any) []Resource
+	noTx    bool
+	noAudit bool
+	err     error
+}
+
+// BindOption changes how a bound operation runs.
+type BindOption func(*Binding)
+
+// NoTx binds an operation that touches no transaction: its Call.Tx is nil.
+func NoTx() BindOption { return func(b *Binding) { b.noTx = true } }
+
+// SkipAudit leaves successes of a read-only operation out of the audit trail. Register refuses it for mutations.
+func SkipAudit() BindOption { return func(b *Binding) { b.noAudit = true } }
+
+// Record names the resources of a call for its audit event. The function must match the operation's types; out is nil
+// after a failure.
+func Record[In, Out any](fn func(*In, *Out) []Resource) BindOption {
+	return func(b *Binding) {
+		b.record = func(in, out any) []Resource {
+			i, _ := in.(*In)
+			o, _ := out.(*Out)
+			return fn(i, o)
+		}
+	}
+}
+
+// Bind pairs an operation with need, which says what permissions a decoded call requires, and fn, which does the work.
+// Both run inside the call's transaction, and a mutation's may run more than once: they must not keep state outside
+// of it. A nil need requires no permission at all. A need that returns no Need is refused unless it is nil: fail closed.
+func Bind[In, Out any](op *Operation, need func(context.Context, *Call, *In) ([]Need, error), fn func(context.Context, *Call, *In) (*Out, error), opts ...BindOption) Binding {
+	b := Binding{
+		op:    op,
+		newIn: func() any { return new(In) },
+		call:  func(ctx context.Context, c *Call, in any) (any, error) { return fn(ctx, c, in.(*In)) },
+	}
+	if need != nil {
+		b.need = func(ctx context.Context, c *Call, in any) ([]Need, error) { return need(ctx, c, in.(*In)) }
+	}
+	for _, o := range opts {
+		o(&b)
+	}
+	b.plan, b.err = wire.Compile(op, reflect.TypeFor[In](), reflect.TypeFor[Out]())
+	if b.err == nil && b.noAudit && !op.ReadOnly {
+		b.err = fmt.Errorf("%s: a mutation cannot skip the audit trail", op.Action())
+	}
+	return b
+}

@@ -1,0 +1,54 @@
+package awsapi
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/rolecall/rolecall/internal/audit"
+)
+
+// Transactor runs transactions; *store.DB is one. Update may run fn more than once; what the last run did is durable
+// once Update returns nil, and nothing is kept otherwise.
+type Transactor interface {
+	Update(ctx context.Context, fn func(*Tx) error) error
+	Read(ctx context.Context, fn func(*Tx) error) error
+}
+
+// Auditor appends one event to the audit trail; *audit.Log is one. The event is durable once Append returns nil.
+type Auditor interface {
+	Append(ctx context.Context, e *audit.Event, s *audit.SubjectSeen) error
+}
+
+// Meter counts requests; *metrics.Registry is one. All three labels come from bounded sets; code is metrics.CodeOK for
+// a success.
+type Meter interface {
+	Request(service, operation, code string, took time.Duration)
+}
+
+// Config is what a Router needs. Gate, DB and Audit are required.
+type Config struct {
+	Gate    Gate
+	DB      Transactor
+	Audit   Auditor
+	Metrics Meter            // nil counts nothing
+	Log     *slog.Logger     // nil discards
+	Clock   func() time.Time // nil is time.Now
+	MaxBody int64            // of a request, in bytes; 0 is DefaultMaxBody
+}
+
+// DefaultMaxBody fits the largest modelled input, a CRL of 300,000 bytes in base64, twice over.
+const DefaultMaxBody = 1 << 20
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.MaxBody <= 0 {
+		c.MaxBody = DefaultMaxBody
+	}
+	return c
+}

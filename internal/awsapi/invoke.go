@@ -1,0 +1,152 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/awsapi/wire"
+)
+
+// invoke takes a request to a bound operation from authentication to its answer.
+func (rt *Router) invoke(ex *exchange, t *target) {
+	b := t.binding
+	ctx := ex.r.Context()
+	p, err := rt.cfg.Gate.Authenticate(ex.r, ex.body, b.op.Service, ex.start)
+	if err == nil && (p == nil || ex.claims == nil) {
+		err = Internal(errors.New("the gate authenticated a request without a signature")) // fail closed
+	}
+	if err != nil {
+		e := AsError(err)
+		if p == nil {
+			rt.cfg.Log.Info("authentication failed", "request_id", ex.requestID, "operation", b.op.Action(), "code", e.Code, "source_ip", sourceIP(ex.r), "cause", causeText(e))
+			rt.fail(ex, e)
+			return
+		}
+		rt.refuse(ex, b, rt.newCall(ex, b.op, p), nil, e)
+		return
+	}
+	c := rt.newCall(ex, b.op, p)
+	in := b.newIn()
+	req := wire.Request{Path: t.path, RawQuery: ex.r.URL.RawQuery, Header: ex.r.Header, Form: t.form, Body: ex.body}
+	if err := b.plan.Decode(&req, in); err != nil {
+		rt.refuse(ex, b, c, nil, decodeError(err))
+		return
+	}
+	if err := b.plan.Validate(in); err != nil {
+		rt.refuse(ex, b, c, in, decodeError(err))
+		return
+	}
+	status := b.op.Status
+	if err := rt.run(ctx, ex, b, c, in); err != nil {
+		rt.refuse(ex, b, c, in, AsError(err))
+		return
+	}
+	ex.send(status, ex.out)
+}
+
+func decodeError(err error) *Error {
+	if f, ok := errors.AsType[*wire.Fault](err); ok {
+		return fromFault(f)
+	}
+	return Internal(err)
+}
+
+// newCall is the only place where a Call is made.
+func (rt *Router) newCall(ex *exchange, op *Operation, p *Principal) *Call {
+	c := &Call{
+		Principal: p, Op: op, RequestID: ex.requestID, Account: p.Account, Now: ex.start.UTC(), SourceIP: sourceIP(ex.r),
+		UserAgent: ex.r.UserAgent(), Host: ex.r.Host, TLS: ex.r.TLS != nil, ok: marker{made: true},
+	}
+	if ex.claims != nil {
+		c.Region = arn.Region(ex.claims.Region)
+	}
+	c.Partition = arn.Partition(c.Region)
+	return c
+}
+
+// run executes the operation in its transaction, with its audit event, and leaves the encoded answer in ex.out.
+// Nothing of a failed run remains in the store.
+func (rt *Router) run(ctx context.Context, ex *exchange, b *Binding, c *Call, in any) error {
+	var out any
+	once := func() (err error) {
+		if out, err = rt.handle(ctx, b, c, in); err == nil {
+			ex.out = b.plan.Encode(ex.out[:0], out, ex.requestID)
+		}
+		return err
+	}
+	inTx := func(tx *Tx) error {
+		c.Tx, c.Now, c.explain = tx, tx.Now, ""
+		defer func() { c.Tx = nil }()
+		if err := once(); err != nil || b.op.ReadOnly {
+			return err
+		}
+		return insertEvent(tx, rt.event(ex, b, c, in, out, nil))
+	}
+	switch {
+	case !b.op.ReadOnly && !b.noTx:
+		return rt.cfg.DB.Update(ctx, inTx)
+	case b.noTx:
+		if err := once(); err != nil {
+			return err
+		}
+	default:
+		if err := rt.cfg.DB.Read(ctx, inTx); err != nil {
+			return err
+		}
+	}
+	if b.noAudit {
+		return nil
+	}
+	if err := rt.cfg.Audit.Append(ctx, rt.event(ex, b, c, in, out, nil), nil); err != nil {
+		return Internal(fmt.Errorf("audit: %w", err))
+	}
+	return nil
+}
+
+// handle authorizes and calls. A panic becomes an error, so that the transaction around it ends in order.
+func (rt *Router) handle(ctx context.Context, b *Binding, c *Call, in any) (out any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			rt.cfg.Log.Error("panic in a handler", "request_id", c.RequestID, "operation", c.Op.Action(), "panic", p, "stack", string(debug.Stack()))
+			out, err = nil, Internal(fmt.Errorf("panic: %v", p))
+		}
+	}()
+	if b.need != nil {
+		needs, err := b.need(ctx, c, in)
+		if err != nil {
+			return nil, err
+		}
+		if len(needs) == 0 {
+			return nil, Internal(errNoNeed)
+		}
+		for _, n := range needs {
+			if n.Action == "" {
+				n.Action = b.op.Action()
+			}
+			if n.Resource == "" {
+				n.Resource = "*"
+			}
+			if err := rt.cfg.Gate.Authorize(ctx, c.Principal, c, n); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b.call(ctx, c, in)
+}
+
+// refuse records a failed call and answers it. An event that cannot be written turns the answer into InternalFailure.
+func (rt *Router) refuse(ex *exchange, b *Binding, c *Call, in any, e *Error) {
+	// The client may be gone; its failed call is recorded all the same.
+	ctx := context.WithoutCancel(ex.r.Context())
+	if err := rt.cfg.Audit.Append(ctx, rt.event(ex, b, c, in, nil, e), nil); err != nil {
+		e = Internal(fmt.Errorf("audit: %w", err))
+	}
+	rt.fail(ex, e)
+}

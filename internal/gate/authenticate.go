@@ -1,0 +1,85 @@
+package gate
+
+import (
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/sessiontoken"
+	"github.com/rolecall/rolecall/sigv4"
+)
+
+// Authenticate verifies the request's SigV4 signature. On failure it may return the principal that the request claims
+// to be, for the audit event.
+func (g *Gate) Authenticate(r *http.Request, body []byte, service string, now time.Time) (*awsapi.Principal, error) {
+	claims, err := sigv4.Parse(r)
+	if err != nil {
+		return nil, signatureError(err)
+	}
+	if claims.X509() {
+		return nil, awsapi.Errorf("IncompleteSignature", http.StatusForbidden, "A certificate's signature is accepted by CreateSession only: sign with the credentials it returned")
+	}
+	if claims.Service != service {
+		return nil, awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "Credential should be scoped to correct service: '%s'.", service)
+	}
+	if !validRegion(claims.Region) {
+		return nil, awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "Credential should be scoped to a valid region.")
+	}
+	p, secret, err := g.find(r, claims, now)
+	if err != nil {
+		return nil, err
+	}
+	check := sigv4.Check{Now: now, BodySHA256: sha256.Sum256(body)}
+	if err := claims.Verify(r, sigv4.DeriveKey(secret, claims.Date, claims.Region, claims.Service), &check); err != nil {
+		return p, signatureError(err)
+	}
+	return p, nil
+}
+
+// find looks the claimed key up by what its prefix says it is.
+func (g *Gate) find(r *http.Request, claims *sigv4.Claims, now time.Time) (*awsapi.Principal, string, error) {
+	switch {
+	case strings.HasPrefix(claims.KeyID, string(sessiontoken.Temporary)):
+		return g.temporary(r.Context(), claims.KeyID, claims.SecurityToken, now)
+	case claims.SecurityToken != "":
+		return nil, "", errToken() // a long-term key has no token: someone mixed two sets of credentials
+	default:
+		return g.longTerm(r.Context(), claims.KeyID)
+	}
+}
+
+// validRegion bounds what becomes part of keys and ARNs: lower-case letters, digits and hyphens, 1 to 40 bytes.
+func validRegion(s string) bool {
+	if s == "" || len(s) > 40 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// signatureError puts a verifier's finding into the words clients know.
+func signatureError(err error) error {
+	var se *sigv4.Error
+	if !errors.As(err, &se) {
+		return err
+	}
+	switch se.Reason {
+	case sigv4.NotSigned:
+		return awsapi.Errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token")
+	case sigv4.Incomplete, sigv4.BadAlgorithm:
+		return awsapi.Errorf("IncompleteSignature", http.StatusForbidden, "The request signature does not conform to AWS standards: %s", se.Detail)
+	case sigv4.Expired:
+		return awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "Signature expired: %s", se.Detail)
+	case sigv4.Mismatch:
+		return awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+	}
+	return awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "The request signature we calculated does not match the signature you provided: %s", se.Detail)
+}

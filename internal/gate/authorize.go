@@ -1,0 +1,107 @@
+package gate
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/rolecall/rolecall/iampolicy"
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/sessiontoken"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+var contexts = sync.Pool{New: func() any { return iampolicy.NewContext(32) }}
+
+// WithContext lends fn an empty condition context.
+func WithContext(fn func(*iampolicy.Context) error) error {
+	c := contexts.Get().(*iampolicy.Context)
+	defer func() {
+		c.Reset()
+		contexts.Put(c)
+	}()
+	return fn(c)
+}
+
+// Authorize returns nil only if the principal's policies allow what n asks for. The root of the account may do
+// everything in it.
+func (g *Gate) Authorize(ctx context.Context, p *awsapi.Principal, call *awsapi.Call, n awsapi.Need) error {
+	action, resource := n.Action, n.Resource
+	if action == "" {
+		action = call.Op.Action()
+	}
+	if resource == "" {
+		resource = "*"
+	}
+	if p.Session != nil && p.Session.Type == sessiontoken.SessionToken {
+		if err := tokenMayCall(p.Session, action); err != nil {
+			return err
+		}
+	}
+	if p.Type == awsapi.Root {
+		return sameAccount(p, resource, action)
+	}
+	set, err := g.PolicySet(ctx, p)
+	if err != nil {
+		return err
+	}
+	return g.decide(set, p, call, n.Context, action, resource)
+}
+
+// sameAccount keeps a root in its account, whatever ARN a request names.
+func sameAccount(p *awsapi.Principal, resource, action string) error {
+	if a, err := arn.Parse(resource); err == nil && a.Account != "" && a.Account != p.Account && a.Account != "aws" {
+		d := iampolicy.Decision{By: iampolicy.ResourceBased, Statement: -1}
+		return awsapi.AccessDenied("%s", d.Message(p.ARN, action, resource))
+	}
+	return nil
+}
+
+// tokenMayCall holds the rule for GetSessionToken's credentials: without MFA no IAM call, and of STS only AssumeRole and
+// GetCallerIdentity.
+func tokenMayCall(s *sessiontoken.Session, action string) error {
+	service, op, _ := strings.Cut(strings.ToLower(action), ":")
+	if service == "iam" && !s.MFA || service == "sts" && op != "assumerole" && op != "getcalleridentity" {
+		return awsapi.AccessDenied("Cannot call %s with session credentials", action)
+	}
+	return nil
+}
+
+// decide evaluates set for one action and turns a denial into AWS's words, with an encoded message for whoever may
+// decode it.
+func (g *Gate) decide(set *iampolicy.Set, p *awsapi.Principal, call *awsapi.Call, extra func(*awsapi.ConditionContext), action, resource string) error {
+	return WithContext(func(c *iampolicy.Context) error {
+		SetRequest(c, &Caller{Now: call.Now, SourceIP: call.SourceIP, UserAgent: call.UserAgent, Region: string(call.Region), TLS: call.TLS})
+		SetPrincipal(c, p)
+		if extra != nil {
+			extra(c)
+		}
+		d := iampolicy.Evaluate(set, &iampolicy.Request{Action: action, Resource: resource, Principal: policyPrincipal(p), Context: c})
+		if d.Allowed {
+			return nil
+		}
+		msg := d.Message(p.ARN, action, resource) + ". Encoded authorization failure message: " + g.encodeDenial(p, d, action, resource, c)
+		return (&awsapi.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: msg}).Explained(d.Explain())
+	})
+}
+
+// AuthorizeAssume decides one action of assuming a role (sts:AssumeRole, sts:TagSession, sts:SetSourceIdentity): the
+// role's trust policy must allow the caller, and so must the caller's own policies where the trust policy only names
+// its account, or where the role belongs to another account.
+func (g *Gate) AuthorizeAssume(ctx context.Context, call *awsapi.Call, role *store.Cached[store.RoleBundle], action string, extra func(*iampolicy.Context)) error {
+	p := call.Principal
+	trust, err := g.TrustPolicy(role)
+	if err != nil {
+		return err
+	}
+	r := &role.Row.Role
+	resource := arn.Role(defaultPartition, r.Account, r.Path, r.Name).String()
+	set, err := g.PolicySet(ctx, p)
+	if err != nil {
+		return err
+	}
+	set.Resource, set.ResourceAccount, set.Trust = trust, string(r.Account), true
+	return g.decide(set, p, call, extra, action, resource)
+}

@@ -1,0 +1,126 @@
+package file
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/keysource"
+)
+
+// maxCertificates bounds how many certificates one file may hold.
+const maxCertificates = 32
+
+// Advice for what this source does not read.
+const (
+	adviceLegacy  = "convert it with: openssl pkey -in KEY -out NEWKEY (add -aes256 for a key that stays encrypted)"
+	adviceOpenSSH = "convert a copy of it with: ssh-keygen -p -m PKCS8 -f COPY"
+	adviceDamaged = "check that the file is complete and is what its header says"
+	adviceOneKey  = "keep only the key that belongs to the certificate"
+)
+
+// parsed is what one file holds.
+type parsed struct {
+	key          *rawKey // nil: none
+	certificates []*x509.Certificate
+}
+
+// parse reads the PEM blocks of data or, if there is none, one DER value. Text around PEM blocks is skipped (RFC 7468 §2).
+func parse(data []byte) (*parsed, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, keysource.Errorf(adviceDamaged, "the file is empty")
+	}
+	p := &parsed{}
+	if !bytes.Contains(data, pemBegin()) {
+		if err := p.der(data); err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+	read, rest := 0, data
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		read++
+		if err := p.block(block); err != nil {
+			return nil, err
+		}
+	}
+	// pem.Decode skips what it cannot read. That must not go unnoticed: the next certificate would become the leaf.
+	if begun := bytes.Count(data, pemBegin()); begun > read {
+		return nil, keysource.Errorf(adviceDamaged, "%d of %d PEM blocks are damaged", begun-read, begun)
+	}
+	return p, nil
+}
+
+func pemBegin() []byte { return []byte("-----BEGIN ") }
+
+func (p *parsed) block(b *pem.Block) error {
+	switch b.Type {
+	case "CERTIFICATE", "X509 CERTIFICATE":
+		return p.certificate(b.Bytes)
+	case "EC PARAMETERS":
+		return nil // openssl ecparam -genkey writes the curve before the key, which names it again
+	case "PRIVATE KEY":
+		return p.setKey(&rawKey{form: pkcs8, der: b.Bytes})
+	case "ENCRYPTED PRIVATE KEY":
+		return p.setKey(&rawKey{form: pkcs8, der: b.Bytes, encrypted: true})
+	case "EC PRIVATE KEY", "RSA PRIVATE KEY":
+		if strings.Contains(b.Headers["Proc-Type"], "ENCRYPTED") { // RFC 1421 §4.6.1.1
+			return keysource.Errorf(adviceLegacy, "the key is encrypted in the old PEM way (Proc-Type header), whose protection is weak")
+		}
+		form := sec1
+		if b.Type == "RSA PRIVATE KEY" {
+			form = pkcs1
+		}
+		return p.setKey(&rawKey{form: form, der: b.Bytes})
+	case "TSS2 PRIVATE KEY":
+		return keysource.Errorf("use a build with TPM support, or a key in a file",
+			"the key is held by a TPM, and the TPM key source is not in this build")
+	case "OPENSSH PRIVATE KEY":
+		return keysource.Errorf(adviceOpenSSH, "the key is in OpenSSH's own form")
+	}
+	return keysource.Errorf("keep only certificates and one private key in the file", "unexpected PEM block %q", b.Type)
+}
+
+// der reads one DER value: a certificate or a key, whichever it parses as. Their structures exclude each other.
+func (p *parsed) der(data []byte) error {
+	if data[0] != 0x30 { // every one of them is a SEQUENCE
+		return keysource.Errorf("pass a PEM or DER file", "the file holds neither PEM nor DER")
+	}
+	if c, err := x509.ParseCertificate(data); err == nil {
+		p.certificates = append(p.certificates, c)
+		return nil
+	}
+	if isPKCS12(data) {
+		return keysource.Errorf("convert it with: openssl pkcs12 -in FILE -out NEWFILE.pem, then pass --certificate NEWFILE.pem",
+			"the file is PKCS#12, and the PKCS#12 key source is not in this build")
+	}
+	if key := recognise(data); key != nil {
+		return p.setKey(key)
+	}
+	return keysource.Errorf(adviceDamaged, "the file holds no certificate and no private key that can be read")
+}
+
+func (p *parsed) certificate(der []byte) error {
+	if len(p.certificates) == maxCertificates {
+		return keysource.Errorf("keep only the certificates between the key's and the trust anchor's", "more than %d certificates", maxCertificates)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return keysource.Errorf(adviceDamaged, "certificate %d: %w", len(p.certificates)+1, err)
+	}
+	p.certificates = append(p.certificates, c)
+	return nil
+}
+
+func (p *parsed) setKey(k *rawKey) error {
+	if p.key != nil {
+		return keysource.Errorf(adviceOneKey, "more than one private key")
+	}
+	p.key = k
+	return nil
+}

@@ -1,0 +1,165 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rolecall/rolecall/internal/arn"
+)
+
+// Config says how one rolecalld runs. The zero value plus DataDir is a working server on loopback.
+type Config struct {
+	// DataDir holds the key ring, the TLS CA, the audit log and, with the embedded store, the database.
+	// Created 0700 when missing. May be empty only with the memory store, which then uses a folder of its own
+	// and removes it at the end.
+	DataDir string
+
+	// Listen holds addresses "HOST:PORT" (HTTPS) or "http://HOST:PORT" (loopback only).
+	// Default: 127.0.0.1:8443.
+	Listen []string
+
+	// MetricsListen is the loopback address for metrics, health and profiling; "off" for none.
+	// Default: 127.0.0.1:8444.
+	MetricsListen string
+
+	// TLSCert and TLSKey are PEM files of an own server certificate. Without them the server makes a CA in
+	// DataDir (tls-ca.pem) and a certificate for loopback and Hosts.
+	TLSCert, TLSKey string
+
+	// Hosts are further names or addresses for the certificate that the server makes itself.
+	Hosts []string
+
+	// Store is "sqlite" (a file in DataDir, the default), "memory" or "postgres://…".
+	Store string
+
+	// AccountID is the first account's id; a random one when empty. It counts at the first start only.
+	AccountID string
+
+	// Region is the region named in the printed examples. Default: us-east-1. Requests choose their own.
+	Region string
+
+	// Staleness is how long a node may go without reading the store's changes before it refuses new
+	// sessions. Default: 10s, at least 1s.
+	Staleness time.Duration
+
+	// LogFormat is "text" or "json". Default: text.
+	LogFormat string
+
+	// RootAccessKeyID and RootSecretAccessKey, both or neither, set the first account's root access key
+	// instead of a random one. For CI.
+	RootAccessKeyID, RootSecretAccessKey string
+
+	// DrainTimeout bounds the wait for running requests at shutdown. Default: 10s.
+	DrainTimeout time.Duration
+}
+
+// DefaultListen is where the API answers when nothing else is said.
+const DefaultListen = "127.0.0.1:8443"
+
+// normalise fills in defaults and refuses what cannot work, before anything is written to disk.
+func (c *Config) normalise() error {
+	if c.Store == "" {
+		c.Store = "sqlite"
+	}
+	if len(c.Listen) == 0 {
+		c.Listen = []string{DefaultListen}
+	}
+	if c.MetricsListen == "" {
+		c.MetricsListen = "127.0.0.1:8444"
+	}
+	if c.Region == "" {
+		c.Region = "us-east-1"
+	}
+	if c.Staleness == 0 {
+		c.Staleness = 10 * time.Second
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = 10 * time.Second
+	}
+	if c.LogFormat == "" {
+		c.LogFormat = "text"
+	}
+	if c.Staleness < time.Second {
+		return fmt.Errorf("the staleness bound must be at least 1s, not %s", c.Staleness)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return fmt.Errorf("log format %q is not known: use text or json", c.LogFormat)
+	}
+	if c.Store != "sqlite" && c.Store != "memory" && !isPostgres(c.Store) {
+		return fmt.Errorf("the store is not one of sqlite, memory or postgres://…")
+	}
+	if c.DataDir == "" && c.Store != "memory" {
+		return errors.New("a data folder is needed (--data-dir)")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key go together")
+	}
+	return c.normaliseIdentity()
+}
+
+func (c *Config) normaliseIdentity() error {
+	if c.AccountID != "" {
+		if _, err := arn.ParseAccountID(c.AccountID); err != nil {
+			return fmt.Errorf("account id: %w", err)
+		}
+	}
+	if (c.RootAccessKeyID == "") != (c.RootSecretAccessKey == "") {
+		return errors.New("the root access key id and its secret go together")
+	}
+	if c.MetricsListen != "off" && !isLoopback(c.MetricsListen) {
+		return fmt.Errorf("metrics address %s is not a loopback address", c.MetricsListen)
+	}
+	return nil
+}
+
+// storeSource is the store's connection text for [store.Config].
+func (c *Config) storeSource() string {
+	if c.Store == "sqlite" {
+		return "sqlite:" + filepath.Join(c.DataDir, "rolecall.db")
+	}
+	return c.Store
+}
+
+func isPostgres(s string) bool {
+	return strings.HasPrefix(s, "postgres://") || strings.HasPrefix(s, "postgresql://")
+}
+
+// isLoopback reports whether hostport names a loopback interface by number or as localhost.
+func isLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// prepareDataDir makes the data folder, or a temporary one for the memory store.
+// The returned function removes what was temporary.
+func (c *Config) prepareDataDir() (cleanup func(), err error) {
+	if c.DataDir == "" {
+		dir, err := os.MkdirTemp("", "rolecalld-")
+		if err != nil {
+			return nil, err
+		}
+		c.DataDir = dir
+		return func() { os.RemoveAll(dir) }, nil
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	abs, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	c.DataDir = abs
+	return func() {}, nil
+}

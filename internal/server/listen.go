@@ -1,0 +1,148 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+
+	"github.com/rolecall/rolecall/internal/tlsca"
+)
+
+// Limits of every connection. A request is small and a client is a program: what takes longer is broken or hostile.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	// maxHeaderBytes leaves room to answer an oversized header in the API's own form; awsapi has the real limit.
+	maxHeaderBytes = 1<<20 + 256<<10
+)
+
+// listen opens all listeners; the first one is the endpoint that is printed.
+func (s *Server) listen(background context.Context) error {
+	var tlsConfig *tls.Config
+	for _, address := range s.cfg.Listen {
+		plain, isPlain := strings.CutPrefix(address, "http://")
+		if isPlain {
+			if !isLoopback(plain) {
+				return fmt.Errorf("plain HTTP is served on loopback only, not on %s", plain)
+			}
+			if err := s.serve(plain, "http://", s.handler, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		if tlsConfig == nil {
+			var err error
+			if tlsConfig, err = s.tlsConfig(background); err != nil {
+				return err
+			}
+		}
+		if err := s.serve(strings.TrimPrefix(address, "https://"), "https://", s.handler, tlsConfig); err != nil {
+			return err
+		}
+	}
+	if s.cfg.MetricsListen == "off" {
+		return nil
+	}
+	return s.serve(s.cfg.MetricsListen, "", s.operations(), nil)
+}
+
+// tlsConfig serves the operator's certificate or the data folder's own, renewed while the server runs.
+func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
+	source := tlsca.Files(s.cfg.TLSCert, s.cfg.TLSKey)
+	if s.cfg.TLSCert == "" {
+		source = tlsca.Bootstrap(s.cfg.DataDir, s.certificateHosts())
+	}
+	reloader, err := tlsca.NewReloader(source, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.work(func() {
+		reloader.Run(background, time.Minute, func(err error) {
+			if err != nil {
+				s.log.Error("the server certificate cannot be renewed; the one in use stays", "error", err)
+				return
+			}
+			s.log.Info("server certificate renewed")
+		})
+	})
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"}}, nil
+}
+
+// certificateHosts adds the addresses listened on to the names asked for; loopback is always covered.
+func (s *Server) certificateHosts() []string {
+	hosts := append([]string(nil), s.cfg.Hosts...)
+	for _, address := range s.cfg.Listen {
+		host, _, err := net.SplitHostPort(strings.TrimPrefix(strings.TrimPrefix(address, "https://"), "http://"))
+		if ip := net.ParseIP(host); err == nil && (ip == nil && host != "" || ip != nil && !ip.IsUnspecified()) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}
+
+// serve starts one HTTP server on address. A scheme makes it a candidate for the printed endpoint.
+func (s *Server) serve(address, scheme string, h http.Handler, tlsConfig *tls.Config) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", address, err)
+	}
+	srv := &http.Server{
+		Handler: h, TLSConfig: tlsConfig,
+		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshake noise from strangers
+	}
+	s.servers = append(s.servers, srv)
+	if scheme != "" && s.endpoint == "" {
+		s.endpoint = scheme + hostPort(l.Addr())
+	}
+	s.work(func() {
+		var err error
+		if tlsConfig != nil {
+			err = srv.ServeTLS(l, "", "")
+		} else {
+			err = srv.Serve(l)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("listener %s: %w", address, err)
+		}
+	})
+	return nil
+}
+
+// healthPath is the one unsigned route of the API's listener: it says that the process answers, nothing else.
+const healthPath = "/healthz"
+
+func withHealth(api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == healthPath && r.Header.Get("Authorization") == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.Write([]byte("ok\n")) //nolint:errcheck // nothing to do for a client that left
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+}
+
+// operations is what the operator's loopback address serves.
+func (s *Server) operations() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.Handler())
+	mux.Handle("GET /livez", s.health.LiveHandler())
+	mux.Handle("GET /readyz", s.health.ReadyHandler())
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}

@@ -1,0 +1,34 @@
+package server
+
+import (
+	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/gate"
+	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
+	"github.com/rolecall/rolecall/internal/sessiontoken"
+)
+
+// register binds every service's operations to the router.
+func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessiontoken.Sealer) error {
+	anywhere := rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log})
+	router.HandleRaw("rolesanywhere", "POST", "/sessions", anywhere.CreateSession)
+	return nil
+}
+
+// gauges shows what the parts already count.
+func (s *Server) gauges(sealer *sessiontoken.Sealer) error {
+	for _, g := range []struct {
+		sub        metrics.Subsystem
+		name, help string
+		read       func() float64
+	}{
+		{metrics.SubsystemSession, "opened_tokens", "Session tokens remembered in opened form.", func() float64 { return float64(sealer.Cached()) }},
+		{metrics.SubsystemAudit, "backlog_bytes", "Bytes of the local audit log that are on disk.", func() float64 { return float64(s.audit.Stats().Backlog) }},
+		{metrics.SubsystemAudit, "lag_seconds", "How long there has been something to ship into the store.", func() float64 { return s.shipper.Stats().Lag.Seconds() }},
+	} {
+		if err := s.metrics.Gauge(g.sub, g.name, g.help, g.read); err != nil {
+			return err
+		}
+	}
+	return s.metrics.Counter(metrics.SubsystemStore, "retries_total", "Transactions run again after a conflict.", func() float64 { return float64(s.db.Retries()) })
+}

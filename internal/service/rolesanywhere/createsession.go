@@ -1,0 +1,290 @@
+package rolesanywhere
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/audit"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/certattr"
+	"github.com/rolecall/rolecall/internal/certchain"
+	"github.com/rolecall/rolecall/internal/sessiontoken"
+	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/sigv4"
+)
+
+// attempt is one CreateSession under way: what each step found, for the next step and for the audit event.
+type attempt struct {
+	raw      *awsapi.Raw
+	request  *sessionRequest
+	leafDER  []byte
+	chain    [][]byte
+	leaf     *certchain.Leaf
+	anchor   *store.Cached[store.TrustAnchor]
+	profile  *store.Cached[store.Profile]
+	rules    *certattr.Rules
+	verified *certchain.Verified
+	trusted  bool // the certificate chains to the anchor, even if it is refused
+	attrs    *certattr.Attributes
+	role     *store.Cached[store.RoleBundle]
+
+	subjectID   string
+	sessionName string
+	duration    time.Duration
+}
+
+// CreateSession answers POST /sessions: signature, trust anchor, path, attributes, trust policy, credentials. The audit
+// event is durable before the answer; a request that cannot be recorded fails.
+func (s *Service) CreateSession(ctx context.Context, raw *awsapi.Raw) (*awsapi.Reply, error) {
+	a := &attempt{raw: raw}
+	reply, err := s.grant(ctx, a)
+	if err == nil {
+		return reply, nil
+	}
+	public := awsapi.AsError(err)
+	s.cfg.Metrics.SessionRefused(public.Code)
+	if auditErr := s.recordRefusal(ctx, a, public); auditErr != nil {
+		return nil, awsapi.Internal(errors.Join(auditErr, err))
+	}
+	return nil, err
+}
+
+// grant runs the steps in order; each refuses by returning an error.
+func (s *Service) grant(ctx context.Context, a *attempt) (*awsapi.Reply, error) {
+	if err := s.readRequest(a); err != nil {
+		return nil, err
+	}
+	if err := s.checkSignature(a); err != nil {
+		return nil, err
+	}
+	if err := s.cfg.DB.Fresh(a.raw.Now); err != nil {
+		return nil, unavailable(err)
+	}
+	if err := s.lookUp(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := s.checkCertificate(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := s.chooseSession(a); err != nil {
+		return nil, err
+	}
+	if err := s.checkTrustPolicy(ctx, a); err != nil {
+		return nil, err
+	}
+	return s.mint(ctx, a)
+}
+
+// unavailable refuses while the node may not know of a revocation.
+func unavailable(cause error) error {
+	return awsapi.Errorf("ServiceUnavailable", http.StatusServiceUnavailable, "The service is unavailable: this node has lost contact with its store").Because(cause)
+}
+
+func denied(format string, args ...any) *awsapi.Error {
+	return awsapi.AccessDenied(format, args...)
+}
+
+// readRequest decodes headers and parameters; it looks nothing up.
+func (s *Service) readRequest(a *attempt) error {
+	h := a.raw.Request.Header
+	if len(h["X-Amz-X509"]) > 1 || len(h["X-Amz-X509-Chain"]) > 1 {
+		return denied("Invalid signature: a certificate header is there more than once")
+	}
+	if h.Get("X-Amz-X509") == "" {
+		return awsapi.Errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token: CreateSession is signed with a certificate, sent in X-Amz-X509")
+	}
+	var err error
+	if a.leafDER, a.chain, err = certchain.DecodeHeaders(h.Get("X-Amz-X509"), h.Get("X-Amz-X509-Chain")); err != nil {
+		return certificateError(err)
+	}
+	query, err := parseQuery(a.raw.Request.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	req, failed, err := parseSessionRequest(query, a.raw.Body)
+	if err != nil {
+		return awsapi.Errorf("SerializationException", http.StatusBadRequest, "%v", err)
+	}
+	a.request = req
+	if len(failed) > 0 {
+		return validationErrors(failed)
+	}
+	return nil
+}
+
+// checkSignature proves that the sender holds the key of the certificate it shows.
+func (s *Service) checkSignature(a *attempt) error {
+	claims, err := sigv4.Parse(a.raw.Request)
+	if err != nil {
+		return signatureError(err)
+	}
+	if !claims.X509() {
+		return denied("Invalid signature: CreateSession is signed with a certificate's key (AWS4-X509-…), not with an access key")
+	}
+	if a.leaf, err = s.verifier.Leaf(a.leafDER); err != nil {
+		return certificateError(err)
+	}
+	if claims.KeyID != a.leaf.SerialDecimal() {
+		return denied("Invalid signature: the credential is not the certificate's serial number in decimal")
+	}
+	if claims.Service != "rolesanywhere" {
+		return denied("Invalid signature: the credential scope's service is not rolesanywhere")
+	}
+	check := sigv4.Check{
+		Now: a.raw.Now, BodySHA256: sha256.Sum256(a.raw.Body), Path: "/sessions",
+		AlternateHosts: awsHosts(claims.Region),
+	}
+	if err := claims.VerifyX509(a.raw.Request, a.leaf.PublicKey(), &check); err != nil {
+		return signatureError(err)
+	}
+	if string(a.request.trustAnchor.Region) != claims.Region {
+		return denied("Invalid signature: the credential scope is for region %s and the trust anchor is in %s", claims.Region, a.request.trustAnchor.Region)
+	}
+	return nil
+}
+
+// awsHosts are the names that clients sign which know only the AWS endpoint.
+func awsHosts(region string) []string {
+	suffix := ".amazonaws.com"
+	if arn.Partition(arn.Region(region)) == "aws-cn" {
+		suffix = ".amazonaws.com.cn"
+	}
+	return []string{"rolesanywhere." + region + suffix}
+}
+
+// lookUp finds the anchor and the profile, which must be enabled, live in one account and region, and list the role.
+func (s *Service) lookUp(ctx context.Context, a *attempt) error {
+	req := a.request
+	var err error
+	a.anchor, err = s.view.TrustAnchor(ctx, req.trustAnchor.Account, req.trustAnchor.Region, resourceID(req.trustAnchor))
+	if errors.Is(err, store.ErrNotFound) || err == nil && req.trustAnchor.Partition != arn.Partition(req.trustAnchor.Region) {
+		return denied("Specified Trust Anchor wasn't found.")
+	}
+	if err != nil {
+		return err
+	}
+	if !a.anchor.Row.Enabled {
+		return denied("Specified Trust Anchor is disabled.")
+	}
+	if req.profile.Account != req.trustAnchor.Account || req.profile.Region != req.trustAnchor.Region || req.profile.Partition != req.trustAnchor.Partition {
+		return denied("Invalid or empty profile provided.: it is not in the trust anchor's account and region")
+	}
+	a.profile, err = s.view.Profile(ctx, req.profile.Account, req.profile.Region, resourceID(req.profile))
+	if errors.Is(err, store.ErrNotFound) {
+		return denied("Invalid or empty profile provided.")
+	}
+	if err != nil {
+		return err
+	}
+	if !a.profile.Row.Enabled {
+		return denied("Invalid or empty profile provided.: the profile is disabled")
+	}
+	for _, r := range a.profile.Row.RoleARNs {
+		if r == req.roleARN {
+			return nil
+		}
+	}
+	return denied("Requested Role isn't one of those listed in the Profile.")
+}
+
+// checkCertificate validates the path to the anchor and maps the certificate's attributes.
+func (s *Service) checkCertificate(ctx context.Context, a *attempt) error {
+	anchors, err := compiledAnchors(a.anchor)
+	if err != nil {
+		return err
+	}
+	crls, err := s.enabledCRLs(ctx, &a.anchor.Row)
+	if err != nil {
+		return err
+	}
+	rules, err := compiledRules(a.profile)
+	if err != nil {
+		return err
+	}
+	a.rules = rules
+	a.verified, err = s.verifier.Verify(&certchain.Input{Leaf: a.leafDER, Parsed: a.leaf, Chain: a.chain, Anchors: anchors, CRLs: crls, Now: a.raw.Now})
+	if err != nil {
+		var ce *certchain.Error
+		a.trusted = errors.As(err, &ce) && ce.Reason == certchain.Revoked
+		return certificateError(err)
+	}
+	a.trusted = true
+	a.attrs = rules.Apply(a.verified)
+	a.subjectID = subjectID(a.anchor.Row.Account, a.anchor.Row.Region, a.attrs.Subject)
+	return nil
+}
+
+// chooseSession settles the session's name and duration.
+func (s *Service) chooseSession(a *attempt) error {
+	a.sessionName = a.attrs.SessionName
+	if name := a.request.roleSessionName; name != "" {
+		if !a.profile.Row.AcceptRoleSessionName {
+			return denied("Not authorized to set roleSessionName")
+		}
+		a.sessionName = name
+	}
+	seconds := a.profile.Row.Duration
+	if d := a.request.durationSeconds; d != 0 && d < seconds {
+		seconds = d
+	}
+	a.duration = time.Duration(seconds) * time.Second
+	return nil
+}
+
+// mint makes the credentials, records the event and only then builds the answer.
+func (s *Service) mint(ctx context.Context, a *attempt) (*awsapi.Reply, error) {
+	role, anchor, profile := &a.role.Row.Role, &a.anchor.Row, &a.profile.Row
+	tags := make([]sessiontoken.Tag, len(a.attrs.Tags))
+	for i, t := range a.attrs.Tags {
+		tags[i] = sessiontoken.Tag(t)
+	}
+	sess := &sessiontoken.Session{
+		Type: sessiontoken.AssumedRole, Account: role.Account, Partition: a.request.role.Partition,
+		RoleID: role.ID, RoleName: role.Name, RolePath: role.Path, SessionName: a.sessionName,
+		SourceIdentity: a.attrs.SourceIdentity, Tags: tags,
+		IssuedAt: a.raw.Now, ExpiresAt: a.raw.Now.Add(a.duration),
+		SessionPolicy: profile.SessionPolicy, PolicyARNs: profile.ManagedPolicyARNs,
+		Provenance: &sessiontoken.Provenance{
+			Region: anchor.Region, TrustAnchorID: anchor.ID, ProfileID: profile.ID,
+			CertSerial: a.verified.SerialHex(), CertIssuer: a.attrs.Issuer, CertFingerprint: a.verified.Fingerprint(),
+		},
+	}
+	creds, packed, err := s.cfg.Sealer.Mint(a.raw.Now, sess)
+	if errors.Is(err, sessiontoken.ErrTooLarge) {
+		return nil, denied("Unable to assume role for %s.: session policies and tags need %d%% of the packed size allowed", a.request.roleARN, packed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	assumed := assumedRoleUser{
+		Arn:           arn.AssumedRole(sess.Partition, role.Account, role.Name, a.sessionName).String(),
+		AssumedRoleID: role.ID + ":" + a.sessionName,
+	}
+	subject := arn.RolesAnywhere(anchor.Region, anchor.Account, "subject", a.subjectID).String()
+	event := s.event(a)
+	event.Session = &audit.CreateSessionResult{
+		AccessKeyID: creds.AccessKeyID, Expiration: creds.Expiration, AssumedRoleARN: assumed.Arn, AssumedRoleID: assumed.AssumedRoleID,
+		RoleARN: a.request.roleARN, SourceIdentity: a.attrs.SourceIdentity, SubjectARN: subject, PackedPolicySize: packed,
+	}
+	if err := s.cfg.Audit.Append(ctx, event, s.subjectSeen(a, false)); err != nil {
+		return nil, awsapi.Internal(err)
+	}
+	s.cfg.Metrics.SessionCreated(a.request.trustAnchorARN)
+	answer := sessionResponse{SubjectArn: subject, CredentialSet: []credentialSet{{
+		AssumedRoleUser: assumed,
+		Credentials: credentials{
+			AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken,
+			Expiration: formatExpiration(creds.Expiration),
+		},
+		PackedPolicySize: packed, RoleArn: a.request.roleARN, SourceIdentity: a.attrs.SourceIdentity,
+	}}}
+	body, err := answer.encode()
+	if err != nil {
+		return nil, err
+	}
+	return &awsapi.Reply{Status: http.StatusCreated, Body: body}, nil
+}

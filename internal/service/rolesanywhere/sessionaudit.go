@@ -1,0 +1,104 @@
+package rolesanywhere
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/audit"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/certchain/dn"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// event is the audit event of an attempt, as far as the attempt came.
+func (s *Service) event(a *attempt) *audit.Event {
+	e := &audit.Event{
+		EventTime: a.raw.Now, RequestID: a.raw.RequestID, EventSource: EventSource, EventName: "CreateSession",
+		Region: a.raw.Region, SourceIP: a.raw.SourceIP, UserAgent: a.raw.UserAgent,
+		UserIdentity: audit.UserIdentity{Type: audit.IdentityUnknown},
+	}
+	if a.raw.TLS {
+		e.TLS = tlsDetails(a.raw)
+	}
+	if r := a.request; r != nil {
+		e.Account = r.trustAnchor.Account
+		e.CreateSession = &audit.CreateSessionParams{
+			ProfileARN: r.profileARN, RoleARN: r.roleARN, TrustAnchorARN: r.trustAnchorARN,
+			SessionName: r.roleSessionName, DurationSeconds: r.durationSeconds, CertDER: a.leafDER,
+		}
+	}
+	if a.leaf != nil && e.CreateSession != nil {
+		e.CreateSession.Fingerprint = a.leaf.Fingerprint()
+	}
+	if a.anchor != nil {
+		e.Resources = append(e.Resources, audit.Resource{Type: "AWS::RolesAnywhere::TrustAnchor", Name: a.anchor.Row.ID, ARN: a.request.trustAnchorARN})
+	}
+	if a.profile != nil {
+		e.Resources = append(e.Resources, audit.Resource{Type: "AWS::RolesAnywhere::Profile", Name: a.profile.Row.ID, ARN: a.request.profileARN})
+	}
+	if a.attrs != nil {
+		e.UserIdentity = audit.UserIdentity{Type: audit.IdentityService, InvokedBy: EventSource, PrincipalID: a.attrs.SourceIdentity, Account: a.anchor.Row.Account}
+		e.Resources = append(e.Resources, audit.Resource{Type: "AWS::RolesAnywhere::Subject", Name: a.subjectID, ARN: arn.RolesAnywhere(a.anchor.Row.Region, a.anchor.Row.Account, "subject", a.subjectID).String()})
+	}
+	return e
+}
+
+// recordRefusal makes a refusal durable. What strangers send is recorded within a rate, and only for accounts that
+// exist: otherwise anyone could fill the disk.
+func (s *Service) recordRefusal(ctx context.Context, a *attempt, refusal *awsapi.Error) error {
+	if !a.trusted {
+		if a.request == nil || a.request.trustAnchor.Account == "" || !s.refusals.Allow() {
+			return nil
+		}
+		_, err := s.view.Account(ctx, a.request.trustAnchor.Account)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	e := s.event(a)
+	e.ErrorCode, e.ErrorMessage = refusal.Code, refusal.Message
+	if refusal.Explain != "" {
+		e.AdditionalEventData = map[string]string{"explanation": refusal.Explain}
+	}
+	var seen *audit.SubjectSeen
+	if a.trusted {
+		seen = s.subjectSeen(a, true)
+	}
+	return s.cfg.Audit.Append(ctx, e, seen)
+}
+
+// subjectSeen says that the certificate's subject tried, and how it went. Only certificates that chain to an anchor make
+// subjects.
+func (s *Service) subjectSeen(a *attempt, failed bool) *audit.SubjectSeen {
+	anchor := &a.anchor.Row
+	seen := &audit.SubjectSeen{
+		Account: anchor.Account, Region: anchor.Region, SeenAt: a.raw.Now,
+		Serial: a.leaf.SerialHex(), CertDER: a.leafDER, Failed: failed,
+	}
+	if a.attrs != nil {
+		seen.DN, seen.Issuer, seen.SubjectID = a.attrs.Subject, a.attrs.Issuer, a.subjectID
+		return seen
+	}
+	// Refused before its attributes were mapped (revoked): the names are read from the certificate itself.
+	cert := a.leaf.Certificate()
+	seen.DN, seen.Issuer = nameText(cert.RawSubject), nameText(cert.RawIssuer)
+	seen.SubjectID = subjectID(anchor.Account, anchor.Region, seen.DN)
+	return seen
+}
+
+// nameText is a distinguished name as package certattr writes it.
+func nameText(der []byte) string {
+	name, err := dn.Parse(der)
+	if err != nil {
+		return "" // cannot be: the certificate's names were parsed to verify its path
+	}
+	return name.String()
+}
+
+func tlsDetails(raw *awsapi.Raw) *audit.TLSDetails {
+	return &audit.TLSDetails{ClientProvidedHostHeader: raw.Host}
+}

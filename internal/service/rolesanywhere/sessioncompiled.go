@@ -1,0 +1,67 @@
+package rolesanywhere
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rolecall/rolecall/internal/certattr"
+	"github.com/rolecall/rolecall/internal/certchain"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// What follows is compiled once per cached row and lives as long as the row is fresh.
+
+// compiledAnchors are the CA certificates of a trust anchor.
+func compiledAnchors(anchor *store.Cached[store.TrustAnchor]) (*certchain.Anchors, error) {
+	c, err := anchor.Compiled(func(a *store.TrustAnchor) (any, error) {
+		if a.SourceType != sourceCertificateBundle {
+			return nil, denied("Untrusted signing certificate: the trust anchor's certificate authority is not available here")
+		}
+		return certchain.ParseAnchors(a.SourceData)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.(*certchain.Anchors), nil
+}
+
+// enabledCRLs are the revocation lists in force for an anchor. One that does not parse is an error: it cannot be ignored.
+func (s *Service) enabledCRLs(ctx context.Context, anchor *store.TrustAnchor) ([]*certchain.CRL, error) {
+	rows, err := s.view.AnchorCRLs(ctx, anchor.Account, anchor.Region, anchor.ID)
+	if err != nil {
+		return nil, err
+	}
+	c, err := rows.Compiled(func(rows *[]store.CRL) (any, error) {
+		var crls []*certchain.CRL
+		for _, row := range *rows {
+			if !row.Enabled {
+				continue
+			}
+			crl, err := certchain.ParseCRL(row.Data)
+			if err != nil {
+				return nil, fmt.Errorf("stored CRL %s: %w", row.ID, err)
+			}
+			crls = append(crls, crl)
+		}
+		return crls, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.([]*certchain.CRL), nil
+}
+
+// compiledRules are a profile's attribute mappings.
+func compiledRules(profile *store.Cached[store.Profile]) (*certattr.Rules, error) {
+	c, err := profile.Compiled(func(p *store.Profile) (any, error) {
+		mappings := make([]certattr.Mapping, len(p.Mappings))
+		for i, m := range p.Mappings {
+			mappings[i] = certattr.Mapping{CertificateField: m.CertificateField, Specifiers: m.Specifiers}
+		}
+		return certattr.Compile(mappings)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.(*certattr.Rules), nil
+}

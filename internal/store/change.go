@@ -1,0 +1,72 @@
+package store
+
+import (
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/arn"
+)
+
+// kind is the sort of cached row a change concerns. The values are stored: they never change meaning.
+type kind string
+
+const (
+	kindAccount     kind = "account"
+	kindAccessKey   kind = "access-key"
+	kindRole        kind = "role"
+	kindUser        kind = "user"
+	kindGroup       kind = "group"
+	kindPolicy      kind = "policy"
+	kindTrustAnchor kind = "trust-anchor"
+	kindProfile     kind = "profile"
+	kindAnchorCRLs  kind = "anchor-crls" // all CRLs of one trust anchor
+	kindOther       kind = "other"       // bumps the revision; nothing cached
+)
+
+// change names one entry of the cached view. It is also the view's key.
+type change struct {
+	kind    kind
+	account arn.AccountID
+	region  arn.Region
+	id      string // resource id, lower-case name, or policy ARN
+}
+
+// changed notes that the transaction touched what the view may hold under c. The revision moves once, at the commit.
+func (tx *Tx) changed(k kind, account arn.AccountID, region arn.Region, id string) {
+	c := change{k, account, region, id}
+	if tx.seen[c] {
+		return
+	}
+	if tx.seen == nil {
+		tx.seen = make(map[change]bool)
+	}
+	tx.seen[c] = true
+	tx.changes = append(tx.changes, c)
+}
+
+// recordChanges writes the transaction's changes under the next revision; 0 if there are none. It runs last: from here to
+// the commit the transaction holds the revision row's lock, which makes the order of revisions that of commits.
+func (tx *Tx) recordChanges() (int64, error) {
+	if len(tx.changes) == 0 {
+		return 0, nil
+	}
+	revision, err := one(tx, func(s scanner, n *int64) error { return s.Scan(n) },
+		`UPDATE revision SET value = value + 1 WHERE one = 1 RETURNING value`)
+	if err != nil {
+		return 0, err
+	}
+	const width, batch = 7, 100
+	for at := 0; at < len(tx.changes); at += batch {
+		part := tx.changes[at:min(at+batch, len(tx.changes))]
+		var q strings.Builder
+		q.WriteString(`INSERT INTO changes (revision, n, at, kind, account, region, id) VALUES `)
+		values(&q, len(part), width)
+		args := make([]any, 0, width*len(part))
+		for i, c := range part {
+			args = append(args, *revision, at+i, tx.Now.UnixMicro(), string(c.kind), string(c.account), string(c.region), c.id)
+		}
+		if _, err := tx.exec(q.String(), args...); err != nil {
+			return 0, err
+		}
+	}
+	return *revision, nil
+}

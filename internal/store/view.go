@@ -1,0 +1,257 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rolecall/rolecall/internal/arn"
+)
+
+// View answers reads of hot rows from memory. What it returns was committed; a change made through this node is visible as
+// soon as its Update has returned, one made through another node within [Config.Poll] plus a query. It does not check
+// [DB.Fresh]: a caller that must not act on old data does. Rows are shared: they must not be modified.
+//
+// Every method fails with [ErrNotFound] for a missing row, which it remembers too, in a bounded space of its own.
+type View struct {
+	db    *DB
+	cache *cache
+	loads atomic.Int64
+}
+
+func newView(db *DB, entries int) *View { return &View{db: db, cache: newCache(entries)} }
+
+// Cached is a row of the view, with room for one compiled form of it.
+type Cached[T any] struct {
+	Row T
+
+	mu       sync.Mutex // taken to compile
+	compiled atomic.Pointer[compiled]
+}
+
+type compiled struct {
+	form any
+	err  error
+}
+
+// Compiled returns compile's result for the row, computed at most once as long as the row is cached, errors included.
+// All callers for one kind of row must mean the same form.
+func (c *Cached[T]) Compiled(compile func(*T) (any, error)) (any, error) {
+	if p := c.compiled.Load(); p != nil {
+		return p.form, p.err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.compiled.Load(); p != nil {
+		return p.form, p.err
+	}
+	form, err := compile(&c.Row)
+	c.compiled.Store(&compiled{form, err})
+	return form, err
+}
+
+// RoleBundle is a role with everything that decides what it may do.
+type RoleBundle struct {
+	Role     Role
+	Inline   []InlinePolicy
+	Attached []string // policy ARNs
+}
+
+// UserBundle is a user with everything that decides what it may do.
+type UserBundle struct {
+	User     User
+	Inline   []InlinePolicy
+	Attached []string // policy ARNs
+}
+
+// PolicyBundle is a managed policy with the document of its default version.
+type PolicyBundle struct {
+	Policy   ManagedPolicy
+	Document string
+}
+
+// Account returns an account.
+func (v *View) Account(ctx context.Context, id arn.AccountID) (*Cached[Account], error) {
+	return lookup(v, ctx, change{kindAccount, id, "", ""}, func(tx *Tx, k change) (*Account, error) { return tx.GetAccount(k.account) })
+}
+
+// AccessKey returns a long-term access key.
+func (v *View) AccessKey(ctx context.Context, id string) (*Cached[AccessKey], error) {
+	return lookup(v, ctx, change{kindAccessKey, "", "", id}, func(tx *Tx, k change) (*AccessKey, error) { return tx.GetAccessKey(k.id) })
+}
+
+// TrustAnchor returns a trust anchor.
+func (v *View) TrustAnchor(ctx context.Context, account arn.AccountID, region arn.Region, id string) (*Cached[TrustAnchor], error) {
+	return lookup(v, ctx, change{kindTrustAnchor, account, region, id}, func(tx *Tx, k change) (*TrustAnchor, error) {
+		return tx.GetTrustAnchor(k.account, k.region, k.id)
+	})
+}
+
+// Profile returns a profile.
+func (v *View) Profile(ctx context.Context, account arn.AccountID, region arn.Region, id string) (*Cached[Profile], error) {
+	return lookup(v, ctx, change{kindProfile, account, region, id}, func(tx *Tx, k change) (*Profile, error) {
+		return tx.GetProfile(k.account, k.region, k.id)
+	})
+}
+
+// AnchorCRLs returns all CRLs of a trust anchor, disabled ones included; none is an empty list, not [ErrNotFound].
+func (v *View) AnchorCRLs(ctx context.Context, account arn.AccountID, region arn.Region, anchorID string) (*Cached[[]CRL], error) {
+	return lookup(v, ctx, change{kindAnchorCRLs, account, region, anchorID}, func(tx *Tx, k change) (*[]CRL, error) {
+		crls, err := tx.ListAnchorCRLs(k.account, k.region, k.id)
+		return &crls, err
+	})
+}
+
+// Role returns a role by name, in any case.
+func (v *View) Role(ctx context.Context, account arn.AccountID, name string) (*Cached[RoleBundle], error) {
+	return lookupName(v, ctx, kindRole, account, name, loadRole)
+}
+
+// User returns a user by name, in any case.
+func (v *View) User(ctx context.Context, account arn.AccountID, name string) (*Cached[UserBundle], error) {
+	return lookupName(v, ctx, kindUser, account, name, loadUser)
+}
+
+// Policy returns a managed policy. One without its default version is [ErrNotFound].
+func (v *View) Policy(ctx context.Context, account arn.AccountID, policyARN string) (*Cached[PolicyBundle], error) {
+	return lookup(v, ctx, change{kindPolicy, account, "", policyARN}, loadPolicy)
+}
+
+// ViewStats is what the view holds and has done since Open.
+type ViewStats struct {
+	Rows, Absent int   // entries now
+	Loads        int64 // misses that went to the store
+}
+
+// Stats counts the view's entries. It walks over all shards: for metrics, not for requests.
+func (v *View) Stats() ViewStats {
+	rows, absent := v.cache.size()
+	return ViewStats{rows, absent, v.loads.Load()}
+}
+
+func loadRole(tx *Tx, k change) (*RoleBundle, error) {
+	role, err := tx.GetRole(k.account, k.id)
+	if err != nil {
+		return nil, err
+	}
+	b := &RoleBundle{Role: *role}
+	if b.Inline, err = tx.allInline(k.account, OwnerRole, k.id); err != nil {
+		return nil, err
+	}
+	b.Attached, err = tx.allAttached(k.account, OwnerRole, k.id)
+	return b, err
+}
+
+func loadUser(tx *Tx, k change) (*UserBundle, error) {
+	user, err := tx.GetUser(k.account, k.id)
+	if err != nil {
+		return nil, err
+	}
+	b := &UserBundle{User: *user}
+	if b.Inline, err = tx.allInline(k.account, OwnerUser, k.id); err != nil {
+		return nil, err
+	}
+	b.Attached, err = tx.allAttached(k.account, OwnerUser, k.id)
+	return b, err
+}
+
+func loadPolicy(tx *Tx, k change) (*PolicyBundle, error) {
+	policy, err := tx.GetPolicy(k.account, k.id)
+	if err != nil {
+		return nil, err
+	}
+	version, err := tx.GetPolicyVersion(k.account, k.id, policy.DefaultVersion)
+	if err != nil {
+		return nil, err
+	}
+	return &PolicyBundle{Policy: *policy, Document: version.Document}, nil
+}
+
+// lookup answers from memory, or loads.
+func lookup[T any](v *View, ctx context.Context, key change, load func(*Tx, change) (*T, error)) (*Cached[T], error) {
+	if e := v.cache.get(key); e != nil {
+		return answer[T](e.row, nil)
+	}
+	return miss(v, ctx, key, load)
+}
+
+// lookupName is lookup by a name in any case. Names in lower case, and short ones, fold without allocation.
+func lookupName[T any](v *View, ctx context.Context, k kind, account arn.AccountID, name string, load func(*Tx, change) (*T, error)) (*Cached[T], error) {
+	var buf [128]byte // IAM names have at most 128 characters
+	if e := v.cache.getFolded(k, account, name, buf[:0]); e != nil {
+		return answer[T](e.row, nil)
+	}
+	return miss(v, ctx, change{k, account, "", nameKey(name)}, load)
+}
+
+func answer[T any](row any, err error) (*Cached[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	if row == nil {
+		return nil, ErrNotFound
+	}
+	return row.(*Cached[T]), nil
+}
+
+// loadTimeout bounds a load, which serves several callers and so obeys none of their contexts.
+const loadTimeout = 10 * time.Second
+
+func miss[T any](v *View, ctx context.Context, key change, load func(*Tx, change) (*T, error)) (*Cached[T], error) {
+	key.id = strings.Clone(key.id) // it may be a piece of a whole request
+	e, l, mine := v.cache.start(key)
+	if e != nil {
+		return answer[T](e.row, nil)
+	}
+	if mine {
+		go func() {
+			row, err := loadRow(v.db, key, load)
+			v.loads.Add(1)
+			if row != nil {
+				l.row = row
+			}
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				l.err = err
+			}
+			v.cache.finish(key, l, l.err == nil)
+		}()
+	}
+	select {
+	case <-l.done:
+		return answer[T](l.row, l.err)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func loadRow[T any](db *DB, key change, load func(*Tx, change) (*T, error)) (*Cached[T], error) {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	var c *Cached[T]
+	err := db.readFrom(ctx, db.eng.loads, func(tx *Tx) error {
+		row, err := load(tx, key)
+		if err != nil {
+			return err
+		}
+		c = &Cached[T]{Row: *row}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// invalidate forgets what the changes concern.
+func (v *View) invalidate(changes []change) {
+	for _, c := range changes {
+		if c.kind != kindOther && c.kind != kindGroup {
+			v.cache.drop(c)
+		}
+	}
+}
+
+func (v *View) dropAll() { v.cache.dropAll() }

@@ -1,0 +1,93 @@
+package sigv4
+
+const upperHex = "0123456789ABCDEF"
+const lowerHex = "0123456789abcdef"
+
+// unreserved is RFC 3986 §2.3: the bytes that stay as they are in a canonical path or query.
+func unreserved(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' ||
+		b == '-' || b == '_' || b == '.' || b == '~'
+}
+
+func appendByte(dst []byte, b byte) []byte {
+	if unreserved(b) {
+		return append(dst, b)
+	}
+	return append(dst, '%', upperHex[b>>4], upperHex[b&15])
+}
+
+// appendEncoded percent-encodes s as it stands.
+func appendEncoded(dst []byte, s string) []byte {
+	for i := range len(s) {
+		dst = appendByte(dst, s[i])
+	}
+	return dst
+}
+
+// appendRecoded decodes one component of a query (+ is a space) and encodes it again in the canonical way.
+func appendRecoded(dst []byte, s string) ([]byte, bool) {
+	for i := 0; i < len(s); i++ {
+		switch b := s[i]; b {
+		case '%':
+			d, ok := triplet(s, i)
+			if !ok {
+				return dst, false
+			}
+			dst = appendByte(dst, d)
+			i += 2
+		case '+':
+			dst = append(dst, "%20"...)
+		default:
+			dst = appendByte(dst, b)
+		}
+	}
+	return dst, true
+}
+
+// triplet decodes the %XX at s[i:].
+func triplet(s string, i int) (byte, bool) {
+	if i+2 >= len(s) {
+		return 0, false
+	}
+	hi, lo := unhex(s[i+1]), unhex(s[i+2])
+	if hi > 15 || lo > 15 {
+		return 0, false
+	}
+	return hi<<4 | lo, true
+}
+
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
+}
+
+func appendHex(dst, sum []byte) []byte {
+	for _, b := range sum {
+		dst = append(dst, lowerHex[b>>4], lowerHex[b&15])
+	}
+	return dst
+}
+
+// decodeLowerHex appends the bytes of s. Signatures and hashes are lower-case hexadecimal; anything else would give
+// one signature two spellings.
+func decodeLowerHex(dst []byte, s string) ([]byte, bool) {
+	if len(s)%2 != 0 {
+		return dst, false
+	}
+	for i := 0; i < len(s); i += 2 {
+		if !isLowerHex(s[i]) || !isLowerHex(s[i+1]) {
+			return dst, false
+		}
+		dst = append(dst, unhex(s[i])<<4|unhex(s[i+1]))
+	}
+	return dst, true
+}
+
+func isLowerHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
