@@ -48,7 +48,7 @@ func (c *Context) put(key string, values []string, multi, present bool) {
 	if !present {
 		if i >= 0 {
 			last := len(c.entries) - 1
-			c.entries[i], c.hashes[i] = c.entries[i], c.hashes[last]
+			c.entries[i], c.hashes[i] = c.entries[last], c.hashes[last]
 			c.entries, c.hashes = c.entries[:last], c.hashes[:last]
 		}
 		return

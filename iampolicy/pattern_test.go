@@ -93,7 +93,7 @@ func TestARNPattern(t *testing.T) {
 		// A star at the end of a short ARN stands for what is missing.
 		{"arn:aws:sqs:*", "arn:aws:sqs:us-east-1:1:q", true}, {"arn:aws:sqs", "arn:aws:sqs:us-east-1:1:q", false},
 		{"arn:aws:sqs:us-*", "arn:aws:sqs:eu-west-1:1:q", false}, {"arn:aws:sqs:us-*", "arn:aws:sqs:us-west-1:1:q", true},
-		{"arn:aws:sqs:r:1", "arn:aws:sqs:r:1:q", false},
+		{"arn:aws:sqs:r:1", "arn:aws:sqs:r:1:q", false}, {"arn:aws:sqs:*", "arn:aws:sqs:r", false},
 	} {
 		for _, place := range []arnPlace{inResource, inCondition} {
 			p := compileARN(c.pattern, true, place)
