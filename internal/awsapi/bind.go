@@ -27,7 +27,7 @@ type Binding struct {
 // BindOption changes how a bound operation runs.
 type BindOption func(*Binding)
 
-// NoTx binds an operation that touches no transaction: its Call.Tx is nil.
+// NoTx binds a read-only operation that touches no transaction: its Call.Tx is nil. Register refuses it for mutations.
 func NoTx() BindOption { return func(b *Binding) { b.noTx = true } }
 
 // SkipAudit leaves successes of a read-only operation out of the audit trail. Register refuses it for mutations.
@@ -61,8 +61,8 @@ func Bind[In, Out any](op *Operation, need func(context.Context, *Call, *In) ([]
 		o(&b)
 	}
 	b.plan, b.err = wire.Compile(op, reflect.TypeFor[In](), reflect.TypeFor[Out]())
-	if b.err == nil && b.noAudit && !op.ReadOnly {
-		b.err = fmt.Errorf("%s: a mutation cannot skip the audit trail", op.Action())
+	if b.err == nil && (b.noAudit || b.noTx) && !op.ReadOnly {
+		b.err = fmt.Errorf("%s: a mutation shares a transaction with its audit event", op.Action())
 	}
 	return b
 }

@@ -87,7 +87,7 @@ func (rt *Router) run(ctx context.Context, ex *exchange, b *Binding, c *Call, in
 		return insertEvent(tx, rt.event(ex, b, c, in, out, nil))
 	}
 	switch {
-	case !b.op.ReadOnly && !b.noTx:
+	case !b.op.ReadOnly:
 		return rt.cfg.DB.Update(ctx, inTx)
 	case b.noTx:
 		if err := once(); err != nil {

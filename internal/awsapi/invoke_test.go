@@ -23,6 +23,10 @@ func mutationWithoutAudit() awsapi.Binding {
 	return awsapi.Bind[iam.DeleteRoleInput, iam.DeleteRoleOutput](iam.OpDeleteRole, any1[iam.DeleteRoleInput], nil, awsapi.SkipAudit())
 }
 
+func mutationWithoutTx() awsapi.Binding {
+	return awsapi.Bind[iam.DeleteRoleInput, iam.DeleteRoleOutput](iam.OpDeleteRole, any1[iam.DeleteRoleInput], nil, awsapi.NoTx())
+}
+
 func presign(r *http.Request) (string, error) {
 	u, err := sigv4.Presign(r, &sigv4.SignInput{AccessKeyID: goodKey, SecretAccessKey: "s", Region: "eu-central-1", Service: "sts", Time: testTime}, time.Minute)
 	if err != nil {

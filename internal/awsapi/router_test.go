@@ -168,6 +168,9 @@ func TestRegisterRefuses(t *testing.T) {
 	if err := awsapi.NewRouter(awsapi.Config{}).Register(mutationWithoutAudit()); err == nil {
 		t.Error("a mutation without audit was accepted")
 	}
+	if err := awsapi.NewRouter(awsapi.Config{}).Register(mutationWithoutTx()); err == nil {
+		t.Error("a mutation without a transaction was accepted")
+	}
 }
 
 func TestMetricLabels(t *testing.T) {

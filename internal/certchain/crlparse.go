@@ -68,10 +68,11 @@ func parseCRL(der []byte) (*CRL, error) {
 	if !tbsElement.ReadASN1(&tbs, cbasn1.SEQUENCE) {
 		return nil, errCRLSyntax
 	}
+	// RFC 5280 §5.1.2.1: version 2, or absent for version 1, which openssl writes when a list has
+	// no number. Both must be processed (§5).
 	var version int64
-	// An absent version means v1, which has no extensions and no place here (facts: "x509 v3 CRL").
-	if !tbs.PeekASN1Tag(cbasn1.INTEGER) || !tbs.ReadASN1Integer(&version) || version != 1 {
-		return nil, errors.New("it is not a version 2 list")
+	if tbs.PeekASN1Tag(cbasn1.INTEGER) && (!tbs.ReadASN1Integer(&version) || version != 1) {
+		return nil, errors.New("it is neither a version 1 nor a version 2 list")
 	}
 	var inner, issuer cryptobyte.String
 	if !tbs.ReadASN1Element(&inner, cbasn1.SEQUENCE) || !tbs.ReadASN1Element(&issuer, cbasn1.SEQUENCE) {

@@ -35,6 +35,9 @@ func checkLeaf(cert *x509.Certificate, now time.Time) *Error {
 	if oid, ok := unknownCritical(cert); ok {
 		return refuse(Insufficient, msgInsufficient, "the critical extension %s is not understood", oid)
 	}
+	if requiresPolicy(cert) {
+		return refuse(Insufficient, msgInsufficient, "policy constraints that require an explicit policy are not supported")
+	}
 	if why := unreadableNames(cert); why != "" {
 		return refuse(Malformed, msgInsufficient, "%s", why)
 	}

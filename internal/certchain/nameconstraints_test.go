@@ -173,13 +173,16 @@ func TestEmailConstraintOnSubject(t *testing.T) {
 }
 
 func TestSelfIssuedIntermediateIsExemptFromNameConstraints(t *testing.T) {
-	// The root permits only names below O=Example,CN=…; a self-issued CA of another name is made by
-	// constraining DNS and giving the rollover certificate a foreign DNS name.
+	// Its subject must be the root's, so the forbidden name is an alternative name.
 	root := newRoot(t, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} })
 	rollover := root.ca(t, "Root", func(c *x509.Certificate) { c.DNSNames = []string{"x.test"} })
 	if _, err := verify(t, anchorsOf(t, root), rollover.leaf(t), rollover); err != nil {
 		t.Error(err)
 	}
+	// A leaf of its issuer's name is self-issued too, and not exempt (RFC 5280 §6.1.3 (b)).
+	leaf := root.leaf(t, func(c *x509.Certificate) { c.Subject.CommonName, c.DNSNames = "Root", []string{"x.test"} })
+	_, err := verify(t, anchorsOf(t, root), leaf)
+	wantError(t, err, Untrusted, msgUntrusted, "not among the permitted")
 	plain := root.ca(t, "Mid", func(c *x509.Certificate) { c.DNSNames = []string{"x.test"} })
 	if _, err := verify(t, anchorsOf(t, root), plain.leaf(t), plain); err == nil {
 		t.Error("a CA that is not self-issued was exempt too")

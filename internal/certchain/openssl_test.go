@@ -252,6 +252,19 @@ func TestOpenSSLCRL(t *testing.T) {
 		_, err := NewVerifier(0).Verify(&Input{Leaf: leaf, Anchors: anchors, CRLs: []*CRL{crl}, Now: time.Now()})
 		wantError(t, err, Revoked, msgRevoked, "reason superseded")
 	}
+	// Without a number and extensions openssl writes a version 1 list.
+	v1 := strings.NewReplacer("crlnumber = number\n", "", "crl_extensions = crl_ext\n", "").Replace(ca)
+	if err := os.WriteFile(filepath.Join(w.dir, "v1cnf"), []byte(v1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.run("ca -config v1cnf -name ca_db -cert ca.pem -keyfile ca.key -gencrl -out v1.pem")
+	old := parseCRLForTest(t, w.read("v1.pem"))
+	if old.Number() != nil || old.Len() != 1 {
+		t.Errorf("version 1 list: number %v, %d entries", old.Number(), old.Len())
+	}
+	if err := old.CheckSignature(anchors); err != nil {
+		t.Error(err)
+	}
 	w.run("ca -config cacnf -name ca_db -cert ca.pem -keyfile ca.key -gencrl -out weak.pem -md sha1")
 	_, err = ParseCRL(w.read("weak.pem"))
 	wantError(t, err, Weak, msgBadCRL, "ECDSA-SHA1")

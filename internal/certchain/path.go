@@ -38,9 +38,6 @@ type edge struct{ child, issuer int }
 const leafNode = -1
 
 func newBuilder(leaf *x509.Certificate, in *Input) (*builder, error) {
-	if len(in.Chain) > MaxChainCertificates+1 {
-		return nil, tooMany(len(in.Chain))
-	}
 	b := &builder{in: in, anchors: len(in.Anchors.certs), signatures: make(map[edge]*Error), faults: make(map[int]error)}
 	b.nodes = append(b.nodes, in.Anchors.certs...)
 	for i, der := range in.Chain {

@@ -255,7 +255,8 @@ func TestWorkIsBounded(t *testing.T) {
 	root := newRoot(t) // the same name, another key
 	var mesh []*entity
 	for range 5 {
-		mesh = append(mesh, root.ca(t, "Root")) // all of one name, none leads to the anchor
+		// One name and one key: each is a valid issuer of every other, none leads to the anchor.
+		mesh = append(mesh, sign(t, caTemplate("Root"), root, root.key))
 	}
 	leaf := mesh[0].leaf(t)
 	b, err := newBuilder(leaf.cert, &Input{Chain: ders(mesh...), Anchors: anchorsOf(t, anchor), Now: testNow})
@@ -267,6 +268,9 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 	if limit := maxSteps + MaxChainCertificates + 1; b.steps > limit {
 		t.Errorf("%d steps, at most %d allowed", b.steps, limit)
+	}
+	if b.checks <= maxSignatureChecks {
+		t.Errorf("only %d signature checks asked for: the budget was not tested", b.checks)
 	}
 	if len(b.signatures) > maxSignatureChecks {
 		t.Errorf("%d signature checks made, at most %d allowed", len(b.signatures), maxSignatureChecks)

@@ -205,3 +205,12 @@ func weakRSAKey(t *testing.T) crypto.Signer {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	return newRSAKey(t, 1024)
 }
+
+func mustRSA(t *testing.T, key any) *rsa.PublicKey {
+	t.Helper()
+	pub, ok := key.(*rsa.PublicKey)
+	if !ok {
+		t.Fatalf("%T is no RSA key", key)
+	}
+	return pub
+}

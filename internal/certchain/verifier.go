@@ -53,10 +53,15 @@ func (v *Verifier) Leaf(der []byte) (*Leaf, error) {
 }
 
 // Verify validates the certificate at in.Now. The error is an *[Error]; see the package comment
-// for the rules. Revocation lists are consulted on every call.
+// for the rules. Revocation lists are consulted on every call. Callers check the request's
+// signature with [Verifier.Leaf]'s key first: then nobody without the private key of a valid
+// certificate reaches the cache or makes this function check signatures.
 func (v *Verifier) Verify(in *Input) (*Verified, error) {
 	if in.Anchors == nil || len(in.Anchors.certs) == 0 || in.Now.IsZero() {
 		return nil, refuse(Untrusted, msgUntrusted, "there is no trust anchor to verify against")
+	}
+	if len(in.Chain) > MaxChainCertificates+1 {
+		return nil, tooMany(len(in.Chain))
 	}
 	leaf := in.Parsed
 	if leaf == nil {

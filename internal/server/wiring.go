@@ -5,6 +5,7 @@ import (
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/metrics"
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
+	"github.com/rolecall/rolecall/internal/service/sts"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 )
 
@@ -12,7 +13,8 @@ import (
 func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessiontoken.Sealer) error {
 	anywhere := rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log})
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", anywhere.CreateSession)
-	return nil
+	tokens := sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer})
+	return router.Register(tokens.Bindings()...)
 }
 
 // gauges shows what the parts already count.

@@ -94,7 +94,7 @@ func TestMemoryBound(t *testing.T) {
 		return heap()
 	}
 	full := open(2 * DefaultCacheEntries)
-	after := open(10 * DefaultCacheEntries)
+	after := open(3 * DefaultCacheEntries)
 	if after > full+full/4+1<<20 {
 		t.Errorf("heap grew from %d to %d KiB", full>>10, after>>10)
 	}

@@ -20,7 +20,7 @@ const accessKeyColumns = `id, account, user_name, user_key, secret, active, crea
 
 func scanAccessKey(s scanner, k *AccessKey) error {
 	var userKey string
-	return s.Scan(&k.ID, &k.Account, &k.UserName, &userKey, &k.Secret, &k.Active, micros{&k.CreatedAt})
+	return s.Scan(&k.ID, &k.Account, &k.UserName, &userKey, blob{&k.Secret}, &k.Active, micros{&k.CreatedAt})
 }
 
 func (k *AccessKey) args() []any {

@@ -59,7 +59,7 @@ func (tx *Tx) recordChanges() (int64, error) {
 		part := tx.changes[at:min(at+batch, len(tx.changes))]
 		var q strings.Builder
 		q.WriteString(`INSERT INTO changes (revision, n, at, kind, account, region, id) VALUES `)
-		values(&q, len(part), width)
+		tx.eng.values(&q, len(part), width)
 		args := make([]any, 0, width*len(part))
 		for i, c := range part {
 			args = append(args, *revision, at+i, tx.Now.UnixMicro(), string(c.kind), string(c.account), string(c.region), c.id)

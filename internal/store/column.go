@@ -79,3 +79,15 @@ func clean(s string) string {
 
 // Tag is a resource tag, in the order it was given.
 type Tag struct{ Key, Value string }
+
+// blob scans a BYTEA; an empty one becomes nil on both engines.
+type blob struct{ b *[]byte }
+
+func (b blob) Scan(v any) error {
+	bytes, ok := v.([]byte)
+	if !ok && v != nil {
+		return fmt.Errorf("byte column holds %T", v)
+	}
+	*b.b = append([]byte(nil), bytes...) // the driver's memory is its own
+	return nil
+}

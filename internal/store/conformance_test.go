@@ -240,7 +240,7 @@ func resourceTests() []func(*testing.T, *DB) {
 			}}),
 		lifecycle("CRL", resource[CRL]{
 			row:     CRL{acct, region, "id", "n", true, []byte{0, 1, 255}, "ta1", tags, t0, t0},
-			changed: CRL{acct, region, "id", "m", false, []byte{}, "ta2", nil, t0, later},
+			changed: CRL{acct, region, "id", "m", false, nil, "ta2", nil, t0, later},
 			create:  (*Tx).CreateCRL, put: (*Tx).PutCRL,
 			get:    func(tx *Tx) (*CRL, error) { return tx.GetCRL(acct, region, "id") },
 			remove: func(tx *Tx) error { return tx.DeleteCRL(acct, region, "id") },
@@ -266,7 +266,7 @@ func resourceTests() []func(*testing.T, *DB) {
 				return Subject{Account: acct, Region: region, ID: letter(i), DN: "CN=x", CreatedAt: t0, UpdatedAt: t0, LastSeenAt: t0}
 			}}),
 		lifecycle("server value", resource[ServerValue]{
-			row: ServerValue{"n", []byte{0, 1}}, changed: ServerValue{"n", []byte{}},
+			row: ServerValue{"n", []byte{0, 1}}, changed: ServerValue{"n", nil},
 			create: (*Tx).CreateServerValue, put: (*Tx).PutServerValue,
 			get:      func(tx *Tx) (*ServerValue, error) { return tx.GetServerValue("n") },
 			remove:   func(tx *Tx) error { return tx.DeleteServerValue("n") },

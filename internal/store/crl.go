@@ -24,7 +24,7 @@ type CRL struct {
 const crlColumns = `account, region, id, name, enabled, data, trust_anchor_id, tags, created_at, updated_at`
 
 func scanCRL(s scanner, c *CRL) error {
-	return s.Scan(&c.Account, &c.Region, &c.ID, &c.Name, &c.Enabled, &c.Data, &c.TrustAnchorID, list[Tag]{&c.Tags},
+	return s.Scan(&c.Account, &c.Region, &c.ID, &c.Name, &c.Enabled, blob{&c.Data}, &c.TrustAnchorID, list[Tag]{&c.Tags},
 		micros{&c.CreatedAt}, micros{&c.UpdatedAt})
 }
 

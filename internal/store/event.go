@@ -50,7 +50,7 @@ const eventColumns = `id, account, region, time, name, source, username, access_
 
 func scanEvent(s scanner, e *Event) error {
 	return s.Scan(&e.ID, &e.Account, &e.Region, micros{&e.Time}, &e.Name, &e.Source, &e.Username, &e.AccessKeyID, &e.ReadOnly,
-		list[EventResource]{&e.Resources}, &e.Body)
+		list[EventResource]{&e.Resources}, blob{&e.Body})
 }
 
 // cleaned is e as it is stored: events carry text from unauthenticated callers, and one bad byte must not stop a batch.
@@ -100,7 +100,7 @@ func (tx *Tx) insertMany(insert string, rows, width int, args []any) error {
 	var q strings.Builder
 	q.Grow(len(insert) + rows*width*6)
 	q.WriteString(insert)
-	values(&q, rows, width)
+	tx.eng.values(&q, rows, width)
 	q.WriteString(` ON CONFLICT DO NOTHING`)
 	_, err := tx.exec(q.String(), args...)
 	return err

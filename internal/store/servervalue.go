@@ -6,7 +6,7 @@ type ServerValue struct {
 	Value []byte
 }
 
-func scanServerValue(s scanner, v *ServerValue) error { return s.Scan(&v.Name, &v.Value) }
+func scanServerValue(s scanner, v *ServerValue) error { return s.Scan(&v.Name, blob{&v.Value}) }
 
 // CreateServerValue adds a value, so that of several nodes one sets it first.
 func (tx *Tx) CreateServerValue(v *ServerValue) error {

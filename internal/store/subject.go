@@ -79,9 +79,8 @@ type subjectKey struct {
 // forward and the credentials are merged, the [MaxCredentials] most recently seen kept. DN, Enabled, Tags and CreatedAt of
 // a known subject stay. Applying a batch twice changes nothing. Nothing of it is in the view, so that no revision is used up.
 func (tx *Tx) UpsertSubjects(batch []Subject) error {
-	const part = 200
-	for at := 0; at < len(batch); at += part {
-		if err := tx.upsertSubjects(batch[at:min(at+part, len(batch))]); err != nil {
+	for at, size := range chunks(len(batch), 256) {
+		if err := tx.upsertSubjects(batch[at : at+size]); err != nil {
 			return err
 		}
 	}
@@ -132,7 +131,7 @@ func (tx *Tx) subjectsOf(batch []Subject) (map[subjectKey]*Subject, error) {
 	}
 	var q strings.Builder
 	q.WriteString(`SELECT ` + subjectColumns + ` FROM subjects WHERE (account, region, id) IN (VALUES `)
-	values(&q, len(batch), 3)
+	tx.eng.values(&q, len(batch), 3)
 	q.WriteByte(')')
 	args := make([]any, 0, 3*len(batch))
 	for i := range batch {
@@ -155,7 +154,7 @@ func (tx *Tx) writeSubjects(rows []*Subject) error {
 	const width = 10
 	var q strings.Builder
 	q.WriteString(`INSERT INTO subjects (` + subjectColumns + `) VALUES `)
-	values(&q, len(rows), width)
+	tx.eng.values(&q, len(rows), width)
 	q.WriteString(` ON CONFLICT (account, region, id) DO UPDATE SET dn = excluded.dn, enabled = excluded.enabled, tags = excluded.tags,
 		credentials = excluded.credentials, created_at = excluded.created_at, updated_at = excluded.updated_at,
 		last_seen_at = excluded.last_seen_at`)

@@ -142,8 +142,9 @@ func (tx *Tx) count(q string, args ...any) (int, error) {
 	return *n, nil
 }
 
-// values appends "($1,$2),($3,$4)" for rows of width columns to a multi-row statement.
-func values(b *strings.Builder, rows, width int) {
+// values appends "($1,$2),($3,$4)" for rows of width columns to a multi-row statement that has no other parameters. SQLite
+// gets bare question marks: it looks a numbered one up by walking over all before it, which a thousand of them make slow.
+func (e *engine) values(b *strings.Builder, rows, width int) {
 	n := 0
 	for i := range rows {
 		if i > 0 {
@@ -155,6 +156,10 @@ func values(b *strings.Builder, rows, width int) {
 				b.WriteByte(',')
 			}
 			n++
+			if e.kind != kindPostgres {
+				b.WriteByte('?')
+				continue
+			}
 			b.WriteByte('$')
 			b.WriteString(strconv.Itoa(n))
 		}

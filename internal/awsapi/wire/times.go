@@ -12,7 +12,7 @@ const (
 	layoutMicros  = "2006-01-02T15:04:05.000000Z"
 )
 
-// appendTime writes t as the protocol does where the shape does not say.
+// appendJSONTime writes t as the shape says, or as the protocol does where the shape does not say.
 func appendJSONTime(b []byte, s *Shape, t time.Time) []byte {
 	t = t.UTC()
 	switch s.Format {

@@ -1,7 +1,6 @@
 package dn
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,9 +20,6 @@ func KeyOf(der []byte) Key {
 	}
 	return name.key()
 }
-
-// EqualDER reports whether two encoded names are the same name.
-func EqualDER(a, b []byte) bool { return bytes.Equal(a, b) || KeyOf(a) == KeyOf(b) }
 
 // Within reports whether n lies in the directory subtree below base: base is n's beginning
 // (RFC 5280 §4.2.1.10).

@@ -1,0 +1,188 @@
+package sts
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rolecall/rolecall/iampolicy"
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	model "github.com/rolecall/rolecall/internal/awsapi/model/sts"
+	"github.com/rolecall/rolecall/internal/sessiontoken"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+const (
+	defaultRoleDuration = time.Hour
+	maxChainedDuration  = time.Hour // a role session that assumes a role
+	maxSessionPolicy    = 2048      // characters of inline and managed session policies together
+	maxPolicyARNs       = 10
+	maxSessionTags      = 50
+)
+
+// assume is one AssumeRole under way.
+type assume struct {
+	call     *awsapi.Call
+	in       *model.AssumeRoleInput
+	role     *store.Cached[store.RoleBundle]
+	chained  bool
+	duration time.Duration
+	tags     []sessiontoken.Tag // of the request and inherited
+	passed   []string           // keys of the request's own tags
+	handOn   []string           // transitive keys
+	source   string             // source identity
+}
+
+// AssumeRole gives a user or a role session the credentials of a role whose trust policy lets it in.
+func (s *Service) AssumeRole(ctx context.Context, call *awsapi.Call, in *model.AssumeRoleInput) (*model.AssumeRoleOutput, error) {
+	a := &assume{call: call, in: in, chained: call.Principal.Type == awsapi.AssumedRole}
+	if call.Principal.Type == awsapi.Root {
+		return nil, awsapi.AccessDenied("Roles may not be assumed by root accounts.")
+	}
+	if in.SerialNumber != nil || in.TokenCode != nil {
+		return nil, awsapi.AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code.: MFA devices are not supported")
+	}
+	if err := a.takeTags(); err != nil {
+		return nil, err
+	}
+	if err := a.takeSourceIdentity(); err != nil {
+		return nil, err
+	}
+	if err := s.checkSessionPolicies(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := s.findRole(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := s.authorize(ctx, a); err != nil {
+		return nil, err
+	}
+	if err := a.takeDuration(); err != nil {
+		return nil, err
+	}
+	return s.mint(a)
+}
+
+// findRole finds the role by its exact ARN. One that is not there is answered as one that refuses.
+func (s *Service) findRole(ctx context.Context, a *assume) error {
+	want, err := arn.Parse(*a.in.RoleArn)
+	name, isRole := want.RoleName()
+	if err != nil || !isRole {
+		return awsapi.Validation("%s is invalid", *a.in.RoleArn)
+	}
+	a.role, err = s.cfg.View.Role(ctx, want.Account, name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		r := &a.role.Row.Role
+		if arn.Role(want.Partition, r.Account, r.Path, r.Name) == want {
+			return nil
+		}
+	}
+	d := iampolicy.Decision{By: iampolicy.RoleTrust, Statement: -1}
+	return awsapi.AccessDenied("%s", d.Message(a.call.Principal.ARN, "sts:AssumeRole", *a.in.RoleArn)).Explained("no such role")
+}
+
+// authorize asks for every action that the request amounts to.
+func (s *Service) authorize(ctx context.Context, a *assume) error {
+	actions := []string{"sts:AssumeRole"}
+	if len(a.tags) > 0 {
+		actions = append(actions, "sts:TagSession")
+	}
+	if a.source != "" {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	for _, action := range actions {
+		if err := s.cfg.Gate.AuthorizeAssume(ctx, a.call, a.role, action, a.context); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// context adds the keys of the request itself.
+func (a *assume) context(c *iampolicy.Context) {
+	c.Set(iampolicy.KeySTSRoleSessionName, *a.in.RoleSessionName)
+	if a.in.ExternalId != nil {
+		c.Set(iampolicy.KeySTSExternalID, *a.in.ExternalId)
+	}
+	if a.source != "" {
+		c.Set(iampolicy.KeySTSSourceIdentity, a.source)
+	}
+	for _, t := range a.tags {
+		c.Set(iampolicy.KeyRequestTagPrefix+t.Key, t.Value)
+	}
+	if len(a.passed) > 0 {
+		c.SetMulti(iampolicy.KeyTagKeys, a.passed...)
+	}
+	if len(a.in.TransitiveTagKeys) > 0 {
+		c.SetMulti(iampolicy.KeySTSTransitiveTagKeys, a.in.TransitiveTagKeys...)
+	}
+	for _, t := range a.role.Row.Role.Tags {
+		c.Set(iampolicy.KeyResourceTagPrefix+t.Key, t.Value)
+		c.Set("iam:ResourceTag/"+t.Key, t.Value)
+	}
+}
+
+func (a *assume) takeDuration() error {
+	a.duration = defaultRoleDuration
+	if a.in.DurationSeconds != nil {
+		a.duration = time.Duration(*a.in.DurationSeconds) * time.Second
+	}
+	if a.chained && a.duration > maxChainedDuration {
+		return awsapi.Validation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	if int(a.duration.Seconds()) > a.role.Row.Role.MaxSession {
+		return awsapi.Validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	return nil
+}
+
+func (s *Service) mint(a *assume) (*model.AssumeRoleOutput, error) {
+	r := &a.role.Row.Role
+	sess := &sessiontoken.Session{
+		Type: sessiontoken.AssumedRole, Account: r.Account, Partition: a.call.Partition,
+		RoleID: r.ID, RoleName: r.Name, RolePath: r.Path, SessionName: *a.in.RoleSessionName,
+		SourceIdentity: a.source, Tags: a.tags, TransitiveKeys: a.handOn,
+		IssuedAt: a.call.Now, ExpiresAt: a.call.Now.Add(a.duration), Chained: a.chained,
+	}
+	if a.chained {
+		sess.Provenance = a.call.Principal.Session.Provenance
+	}
+	if a.in.Policy != nil {
+		sess.SessionPolicy = *a.in.Policy
+	}
+	for _, p := range a.in.PolicyArns {
+		sess.PolicyARNs = append(sess.PolicyARNs, *p.Arn)
+	}
+	creds, packed, err := s.cfg.Sealer.Mint(a.call.Now, sess)
+	if errors.Is(err, sessiontoken.ErrTooLarge) {
+		return nil, model.PackedPolicyTooLargeException("Packed policy consumes %d%% of allotted space, please use smaller policy.", packed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	percent := int32(packed)
+	assumedARN := arn.AssumedRole(sess.Partition, r.Account, r.Name, sess.SessionName).String()
+	assumedID := r.ID + ":" + sess.SessionName
+	out := &model.AssumeRoleOutput{
+		Credentials:     wireCredentials(&creds),
+		AssumedRoleUser: &model.AssumedRoleUser{Arn: &assumedARN, AssumedRoleId: &assumedID},
+	}
+	if len(sess.Tags) > 0 || sess.SessionPolicy != "" || len(sess.PolicyARNs) > 0 {
+		out.PackedPolicySize = &percent
+	}
+	if a.source != "" {
+		out.SourceIdentity = &a.source
+	}
+	return out, nil
+}
+
+func assumeRoleResources(in *model.AssumeRoleInput, _ *model.AssumeRoleOutput) []awsapi.Resource {
+	if in == nil || in.RoleArn == nil {
+		return nil
+	}
+	return []awsapi.Resource{{Type: "AWS::IAM::Role", Name: *in.RoleArn, ARN: *in.RoleArn}}
+}

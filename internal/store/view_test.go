@@ -1,0 +1,361 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestViewFollowsOwnCommits(t *testing.T) {
+	onEngines(t, func(t *testing.T, src string) {
+		db := open(t, Config{Source: src, Poll: time.Hour}) // nothing but the commit itself may tell
+		v, ctx := db.View(), t.Context()
+		type step struct {
+			what   string
+			mutate func(*Tx) error
+			check  func() error
+		}
+		expect := func(got, want any, err error) error {
+			if err != nil {
+				return err
+			}
+			if got != want {
+				return fmt.Errorf("got %v, want %v", got, want)
+			}
+			return nil
+		}
+		missing := func(err error) error {
+			if !errors.Is(err, ErrNotFound) {
+				return fmt.Errorf("got %v, want ErrNotFound", err)
+			}
+			return nil
+		}
+		role := func() (*RoleBundle, error) {
+			c, err := v.Role(ctx, acct, "rOLE")
+			if err != nil {
+				return nil, err
+			}
+			return &c.Row, nil
+		}
+		roleShape := func(inline, attached int) func() error {
+			return func() error {
+				b, err := role()
+				if err != nil {
+					return err
+				}
+				return expect([2]int{len(b.Inline), len(b.Attached)}, [2]int{inline, attached}, nil)
+			}
+		}
+		crls := func(anchor string, want int) func() error {
+			return func() error {
+				c, err := v.AnchorCRLs(ctx, acct, region, anchor)
+				if err != nil {
+					return err
+				}
+				return expect(len(c.Row), want, nil)
+			}
+		}
+		policy := &ManagedPolicy{Account: acct, ARN: "arn:p", Name: "p", ID: "ANPA", DefaultVersion: "v1", CreatedAt: t0, UpdatedAt: t0}
+		user := &User{Account: acct, Name: "Bob", ID: "AIDA", Path: "/", CreatedAt: t0}
+		steps := []step{
+			{"nothing", func(*Tx) error { return nil }, func() error { _, err := role(); return missing(err) }},
+			{"role", func(tx *Tx) error { return tx.CreateRole(testRole("Role")) }, roleShape(0, 0)},
+			{"inline", func(tx *Tx) error { return tx.PutInlinePolicy(&InlinePolicy{acct, OwnerRole, "ROLE", "p", "{}"}) }, roleShape(1, 0)},
+			{"attach", func(tx *Tx) error { return tx.PutAttachment(&Attachment{acct, OwnerRole, "role", "arn:p"}) }, roleShape(1, 1)},
+			{"detach", func(tx *Tx) error { return tx.DeleteAttachment(acct, OwnerRole, "Role", "arn:p") }, roleShape(1, 0)},
+			{"no inline", func(tx *Tx) error { return tx.DeleteInlinePolicy(acct, OwnerRole, "Role", "p") }, roleShape(0, 0)},
+			{"role gone", func(tx *Tx) error { return tx.DeleteRole(acct, "role") }, func() error { _, err := role(); return missing(err) }},
+			{"user", func(tx *Tx) error { return tx.PutUser(user) }, func() error {
+				c, err := v.User(ctx, acct, "BOB")
+				if err != nil {
+					return err
+				}
+				return expect(c.Row.User.Name+fmt.Sprint(len(c.Row.Inline)), "Bob0", nil)
+			}},
+			{"user's policy", func(tx *Tx) error { return tx.PutInlinePolicy(&InlinePolicy{acct, OwnerUser, "bob", "p", "{}"}) }, func() error {
+				c, err := v.User(ctx, acct, "bob")
+				if err != nil {
+					return err
+				}
+				return expect(len(c.Row.Inline), 1, nil)
+			}},
+			{"policy without version", func(tx *Tx) error { return tx.CreatePolicy(policy) }, func() error {
+				_, err := v.Policy(ctx, acct, "arn:p")
+				return missing(err)
+			}},
+			{"policy version", func(tx *Tx) error { return tx.CreatePolicyVersion(&PolicyVersion{acct, "arn:p", "v1", "one", t0}) }, func() error {
+				c, err := v.Policy(ctx, acct, "arn:p")
+				if err != nil {
+					return err
+				}
+				return expect(c.Row.Document, "one", nil)
+			}},
+			{"no CRLs", func(*Tx) error { return nil }, crls("a", 0)},
+			{"CRL", func(tx *Tx) error {
+				return tx.CreateCRL(&CRL{Account: acct, Region: region, ID: "c", TrustAnchorID: "a"})
+			}, crls("a", 1)},
+			{"other anchor's CRLs", func(*Tx) error { return nil }, crls("b", 0)},
+			{"CRL moves", func(tx *Tx) error { return tx.PutCRL(&CRL{Account: acct, Region: region, ID: "c", TrustAnchorID: "b"}) }, crls("a", 0)},
+			{"CRL moved", func(*Tx) error { return nil }, crls("b", 1)},
+			{"CRL gone", func(tx *Tx) error { return tx.DeleteCRL(acct, region, "c") }, crls("b", 0)},
+			{"anchor", func(tx *Tx) error {
+				return tx.PutTrustAnchor(&TrustAnchor{Account: acct, Region: region, ID: "a", Enabled: true})
+			}, func() error {
+				c, err := v.TrustAnchor(ctx, acct, region, "a")
+				if err != nil {
+					return err
+				}
+				return expect(c.Row.Enabled, true, nil)
+			}},
+			{"anchor disabled", func(tx *Tx) error { return tx.PutTrustAnchor(&TrustAnchor{Account: acct, Region: region, ID: "a"}) }, func() error {
+				c, err := v.TrustAnchor(ctx, acct, region, "a")
+				if err != nil {
+					return err
+				}
+				return expect(c.Row.Enabled, false, nil)
+			}},
+			{"other region", func(*Tx) error { return nil }, func() error { _, err := v.TrustAnchor(ctx, acct, "us-east-1", "a"); return missing(err) }},
+			{"other account", func(*Tx) error { return nil }, func() error { _, err := v.TrustAnchor(ctx, other, region, "a"); return missing(err) }},
+			{"profile", func(tx *Tx) error {
+				return tx.PutProfile(&Profile{Account: acct, Region: region, ID: "a", Duration: 9})
+			}, func() error {
+				c, err := v.Profile(ctx, acct, region, "a")
+				if err != nil {
+					return err
+				}
+				return expect(c.Row.Duration, 9, nil)
+			}},
+			{"account", func(tx *Tx) error { return tx.PutAccount(&Account{acct, "n", t0}) }, func() error {
+				c, err := v.Account(ctx, acct)
+				if err != nil {
+					return err
+				}
+				return expect(c.Row.Name, "n", nil)
+			}},
+			{"key", func(tx *Tx) error { return tx.PutAccessKey(&AccessKey{ID: "AKIA", Account: acct, Active: true}) }, func() error {
+				c, err := v.AccessKey(ctx, "AKIA")
+				if err != nil {
+					return err
+				}
+				return expect(c.Row.Active, true, nil)
+			}},
+			{"key gone", func(tx *Tx) error { return tx.DeleteAccessKey("AKIA") }, func() error { _, err := v.AccessKey(ctx, "AKIA"); return missing(err) }},
+		}
+		for _, s := range steps {
+			update(t, db, s.mutate)
+			for range 2 { // loaded, then from memory
+				if err := s.check(); err != nil {
+					t.Errorf("%s: %v", s.what, err)
+				}
+			}
+		}
+		loads := v.Stats().Loads
+		for _, s := range []func() error{crls("b", 0), func() error { _, err := v.AccessKey(ctx, "AKIA"); return missing(err) }} {
+			if err := s(); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := v.Stats().Loads; got != loads {
+			t.Errorf("warm reads went to the store %d times", got-loads)
+		}
+	})
+}
+
+// A view read inside a transaction sees what is committed and waits for nothing, on every engine.
+func TestViewInsideUpdate(t *testing.T) {
+	onEngines(t, func(t *testing.T, src string) {
+		db := open(t, Config{Source: src})
+		update(t, db, func(tx *Tx) error {
+			if err := tx.PutAccount(&Account{acct, "uncommitted", t0}); err != nil {
+				return err
+			}
+			_, err := db.View().Account(t.Context(), acct)
+			wantIs(t, "uncommitted row", err, ErrNotFound)
+			return nil
+		})
+		if c, err := db.View().Account(t.Context(), acct); err != nil || c.Row.Name != "uncommitted" {
+			t.Errorf("after the commit: %v", err)
+		}
+		_ = db.Update(t.Context(), func(tx *Tx) error {
+			if err := tx.PutAccount(&Account{acct, "rolled back", t0}); err != nil {
+				return err
+			}
+			return errors.New("no")
+		})
+		if c, err := db.View().Account(t.Context(), acct); err != nil || c.Row.Name != "uncommitted" {
+			t.Errorf("after the rollback: %v", err)
+		}
+	})
+}
+
+// After each own commit every reader must see at least that commit, while others load and invalidate the same key.
+func TestViewNeverBehindOwnCommit(t *testing.T) {
+	onEngines(t, func(t *testing.T, src string) {
+		db := open(t, Config{Source: src, Poll: time.Millisecond})
+		update(t, db, func(tx *Tx) error { return tx.PutProfile(&Profile{Account: acct, Region: region, ID: "p"}) })
+		var committed atomic.Int64
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					least := committed.Load()
+					c, err := db.View().Profile(t.Context(), acct, region, "p")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if got := int64(c.Row.Duration); got < least {
+						t.Errorf("view has %d after %d was committed", got, least)
+						return
+					}
+				}
+			})
+		}
+		for i := range 300 {
+			update(t, db, func(tx *Tx) error {
+				return tx.PutProfile(&Profile{Account: acct, Region: region, ID: "p", Duration: i + 1})
+			})
+			committed.Store(int64(i + 1))
+		}
+		close(stop)
+		wg.Wait()
+	})
+}
+
+// A load that began before an invalidation serves those who already wait, and is forgotten.
+func TestLoadThatLostARace(t *testing.T) {
+	c := newCache(1000)
+	key := change{kindRole, acct, "", "r"}
+	_, first, mine := c.start(key)
+	if !mine {
+		t.Fatal("the first load is not the caller's")
+	}
+	if _, again, mine := c.start(key); mine || again != first {
+		t.Error("a second miss did not join the first")
+	}
+	c.drop(key)
+	_, second, mine := c.start(key)
+	if !mine || second == first {
+		t.Error("a miss after the invalidation joined a load from before it")
+	}
+	first.row = &Cached[Role]{Row: Role{Name: "old"}}
+	c.finish(key, first, true)
+	if c.get(key) != nil {
+		t.Error("the old load was remembered")
+	}
+	second.row = &Cached[Role]{Row: Role{Name: "new"}}
+	c.finish(key, second, true)
+	if e := c.get(key); e == nil || e.row.(*Cached[Role]).Row.Name != "new" {
+		t.Error("the new load was not remembered")
+	}
+	_, third, _ := c.start(change{kindRole, acct, "", "s"})
+	c.dropAll()
+	c.finish(change{kindRole, acct, "", "s"}, third, true)
+	if rows, absent := c.size(); rows+absent != 0 {
+		t.Errorf("%d entries after dropAll", rows+absent)
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	c := newCache(64 * 8)
+	add := func(id string, row any) {
+		k := change{kindRole, acct, "", id}
+		_, l, mine := c.start(k)
+		if !mine {
+			return
+		}
+		l.row = row
+		c.finish(k, l, true)
+	}
+	hot := change{kindRole, acct, "", "hot"}
+	add("hot", new(Cached[Role]))
+	for i := range 20_000 {
+		add(fmt.Sprint("row", i), new(Cached[Role]))
+		if i%3 == 0 {
+			if c.get(hot) == nil {
+				t.Fatalf("a row in use was evicted after %d others", i)
+			}
+		}
+	}
+	rows, _ := c.size()
+	if rows != 64*8 {
+		t.Errorf("%d rows, want the bound of 512", rows)
+	}
+	for i := range 20_000 {
+		add(fmt.Sprint("absent", i), nil)
+	}
+	rows, absent := c.size()
+	if rows != 64*8 || absent != 64*2 {
+		t.Errorf("%d rows and %d absent, want 512 and 128", rows, absent)
+	}
+	entries := 0
+	for i := range c.shards {
+		s := &c.shards[i]
+		entries += len(s.entries)
+		for _, e := range s.entries {
+			if s.ring(e).slots[e.slot] != e {
+				t.Fatal("an entry is not in its slot")
+			}
+		}
+	}
+	if entries != rows+absent {
+		t.Errorf("%d entries for %d slots", entries, rows+absent)
+	}
+	for i := range 20_000 {
+		c.drop(change{kindRole, acct, "", fmt.Sprint("absent", i)})
+		c.drop(change{kindRole, acct, "", fmt.Sprint("row", i)})
+	}
+	if rows, absent := c.size(); rows > 1 || absent != 0 {
+		t.Errorf("%d rows and %d absent after all were dropped", rows, absent)
+	}
+}
+
+func TestViewHitsDoNotAllocate(t *testing.T) {
+	db := open(t, Config{Source: "memory"})
+	update(t, db, func(tx *Tx) error { return tx.CreateRole(testRole("MixedCaseRole")) })
+	ctx := context.Background()
+	compile := func(*RoleBundle) (any, error) { return 1, nil }
+	for _, name := range []string{"MixedCaseRole", "mixedcaserole", "Missing"} {
+		_, want := db.View().Role(ctx, acct, name)
+		got := testing.AllocsPerRun(100, func() {
+			c, err := db.View().Role(ctx, acct, name)
+			if err == nil {
+				_, err = c.Compiled(compile)
+			}
+			if err != want {
+				t.Fatal(err)
+			}
+		})
+		if got > 0 {
+			t.Errorf("%s: %v allocations", name, got)
+		}
+	}
+}
+
+func TestCompiledOnce(t *testing.T) {
+	c := &Cached[int]{Row: 7}
+	var calls atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			got, err := c.Compiled(func(n *int) (any, error) { calls.Add(1); return *n * 2, errors.ErrUnsupported })
+			if got != 14 || err != errors.ErrUnsupported {
+				t.Errorf("got %v, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	if calls.Load() != 1 {
+		t.Errorf("compiled %d times", calls.Load())
+	}
+}
