@@ -65,21 +65,18 @@ func validRegion(s string) bool {
 	return true
 }
 
-// signatureError puts a verifier's finding into the words clients know.
+// signatureError gives a verifier's finding the code clients know. Its text is AWS's already where AWS has one.
 func signatureError(err error) error {
 	var se *sigv4.Error
 	if !errors.As(err, &se) {
 		return err
 	}
+	code := "SignatureDoesNotMatch"
 	switch se.Reason {
 	case sigv4.NotSigned:
 		return awsapi.Errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token")
 	case sigv4.Incomplete, sigv4.BadAlgorithm:
-		return awsapi.Errorf("IncompleteSignature", http.StatusForbidden, "The request signature does not conform to AWS standards: %s", se.Detail)
-	case sigv4.Expired:
-		return awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "Signature expired: %s", se.Detail)
-	case sigv4.Mismatch:
-		return awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+		code = "IncompleteSignature"
 	}
-	return awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "The request signature we calculated does not match the signature you provided: %s", se.Detail)
+	return awsapi.Errorf(code, http.StatusForbidden, "%s", se.Detail)
 }

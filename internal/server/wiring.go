@@ -4,6 +4,7 @@ import (
 	"github.com/rolecall/rolecall/internal/awsapi"
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/service/iam"
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/service/sts"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
@@ -13,6 +14,9 @@ import (
 func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessiontoken.Sealer) error {
 	anywhere := rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log})
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", anywhere.CreateSession)
+	if err := router.Register(iam.New(iam.Config{Ring: s.ring}).Bindings()...); err != nil {
+		return err
+	}
 	tokens := sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer})
 	return router.Register(tokens.Bindings()...)
 }

@@ -1,0 +1,236 @@
+package iam
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/rolecall/rolecall/iampolicy"
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	api "github.com/rolecall/rolecall/internal/awsapi/model/iam"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// Types of resources in audit events.
+const (
+	typeRole      = "AWS::IAM::Role"
+	typeUser      = "AWS::IAM::User"
+	typePolicy    = "AWS::IAM::Policy"
+	typeAccessKey = "AWS::IAM::AccessKey"
+)
+
+// cond adds the condition keys that an operation's policies may ask for.
+type cond[In any] func(in *In, ctx *awsapi.ConditionContext)
+
+// requestTags adds aws:RequestTag/… and aws:TagKeys.
+func requestTags[In any](tags func(*In) []api.Tag) cond[In] {
+	return func(in *In, ctx *awsapi.ConditionContext) {
+		var keys []string
+		for _, t := range tags(in) {
+			ctx.Set(iampolicy.KeyRequestTagPrefix+text(t.Key), text(t.Value))
+			keys = append(keys, text(t.Key))
+		}
+		if keys != nil {
+			ctx.SetMulti(iampolicy.KeyTagKeys, keys...)
+		}
+	}
+}
+
+// tagKeys adds aws:TagKeys of a request that removes tags.
+func tagKeys[In any](keys func(*In) []string) cond[In] {
+	return func(in *In, ctx *awsapi.ConditionContext) { ctx.SetMulti(iampolicy.KeyTagKeys, keys(in)...) }
+}
+
+// requestBoundary adds the boundary that the request asks for as iam:PermissionsBoundary. It stands in for that of the
+// role or user, which holds otherwise.
+func requestBoundary[In any](boundary func(*In) *string) cond[In] {
+	return func(in *In, ctx *awsapi.ConditionContext) {
+		if b := boundary(in); b != nil {
+			ctx.Set(iampolicy.KeyPermissionsBoundary, *b)
+		}
+	}
+}
+
+// policyARN adds iam:PolicyARN.
+func policyARN[In any](name func(*In) *string) cond[In] {
+	return func(in *In, ctx *awsapi.ConditionContext) {
+		ctx.Set(iampolicy.KeyPolicyARN, text(name(in)))
+	}
+}
+
+// setTags adds aws:ResourceTag/… and its older name.
+func setTags(ctx *awsapi.ConditionContext, tags []store.Tag) {
+	for _, t := range tags {
+		ctx.Set(iampolicy.KeyResourceTagPrefix+t.Key, t.Value)
+		ctx.Set("iam:ResourceTag/"+t.Key, t.Value)
+	}
+}
+
+func setIdentity(ctx *awsapi.ConditionContext, boundary string, tags []store.Tag) {
+	setTags(ctx, tags)
+	if boundary != "" {
+		ctx.Set(iampolicy.KeyPermissionsBoundary, boundary)
+	}
+}
+
+func oneNeed[In any](resource string, in *In, base func(*awsapi.ConditionContext), conds []cond[In]) []awsapi.Need {
+	return []awsapi.Need{{Resource: resource, Context: func(ctx *awsapi.ConditionContext) {
+		if base != nil {
+			base(ctx)
+		}
+		for _, add := range conds {
+			add(in, ctx)
+		}
+	}}}
+}
+
+func roleARN(r *store.Role) string { return arn.Role(partition, r.Account, r.Path, r.Name).String() }
+
+func userARN(u *store.User) string { return arn.User(partition, u.Account, u.Path, u.Name).String() }
+
+// findRole reads a role for a decision: one that is missing is decided on as if it were at the root path, so that only
+// who may see a role learns whether it is there.
+func findRole(c *awsapi.Call, name string) (*store.Role, error) {
+	r, err := c.Tx.GetRole(c.Account, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return &store.Role{Account: c.Account, Path: "/", Name: name}, nil
+	}
+	return r, err
+}
+
+func findUser(c *awsapi.Call, name string) (*store.User, error) {
+	u, err := c.Tx.GetUser(c.Account, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return &store.User{Account: c.Account, Path: "/", Name: name}, nil
+	}
+	return u, err
+}
+
+// roleOp binds an operation on a role that the request names.
+func roleOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*awsapi.Call, *In, *store.Role) (*Out, error), conds ...cond[In]) awsapi.Binding {
+	need := func(_ context.Context, c *awsapi.Call, in *In) ([]awsapi.Need, error) {
+		r, err := findRole(c, text(name(in)))
+		if err != nil {
+			return nil, err
+		}
+		return oneNeed(roleARN(r), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, r.Boundary, r.Tags) }, conds), nil
+	}
+	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
+		r, err := c.Tx.GetRole(c.Account, text(name(in)))
+		if err != nil {
+			return nil, missing(err, noRole(text(name(in))))
+		}
+		return fn(c, in, r)
+	}
+	return awsapi.Bind(op, need, handle, record[In, Out](typeRole, name))
+}
+
+// userOp binds an operation on a user that the request names.
+func userOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*awsapi.Call, *In, *store.User) (*Out, error), conds ...cond[In]) awsapi.Binding {
+	need := func(_ context.Context, c *awsapi.Call, in *In) ([]awsapi.Need, error) {
+		u, err := findUser(c, text(name(in)))
+		if err != nil {
+			return nil, err
+		}
+		return oneNeed(userARN(u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, conds), nil
+	}
+	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
+		u, err := c.Tx.GetUser(c.Account, text(name(in)))
+		if err != nil {
+			return nil, missing(err, noUser(text(name(in))))
+		}
+		return fn(c, in, u)
+	}
+	return awsapi.Bind(op, need, handle, record[In, Out](typeUser, name))
+}
+
+// policyOp binds an operation on a managed policy that the request names by ARN.
+func policyOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*awsapi.Call, *In, *store.ManagedPolicy) (*Out, error), conds ...cond[In]) awsapi.Binding {
+	need := func(_ context.Context, c *awsapi.Call, in *In) ([]awsapi.Need, error) {
+		policy := text(name(in))
+		if !isPolicyARN(policy) {
+			return nil, badARN(policy)
+		}
+		p, err := c.Tx.GetPolicy(c.Account, policy)
+		if errors.Is(err, store.ErrNotFound) {
+			return oneNeed(policy, in, nil, conds), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return oneNeed(p.ARN, in, func(ctx *awsapi.ConditionContext) { setTags(ctx, p.Tags) }, conds), nil
+	}
+	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
+		p, err := c.Tx.GetPolicy(c.Account, text(name(in)))
+		if err != nil {
+			return nil, missing(err, noPolicy(text(name(in))))
+		}
+		return fn(c, in, p)
+	}
+	return awsapi.Bind(op, need, handle, awsapi.Record(func(in *In, _ *Out) []awsapi.Resource {
+		return []awsapi.Resource{{Type: typePolicy, Name: lastSegment(text(name(in))), ARN: text(name(in))}}
+	}))
+}
+
+// listOp binds a list over the account; kind and prefix make the resource that the caller needs it for.
+func listOp[In, Out any](op *awsapi.Operation, kind string, prefix func(*In) *string, fn func(*awsapi.Call, *In) (*Out, error)) awsapi.Binding {
+	need := func(_ context.Context, c *awsapi.Call, in *In) ([]awsapi.Need, error) {
+		path := "/"
+		if p := prefix(in); p != nil {
+			path = *p
+		}
+		return oneNeed[In](globalARN(c.Account, kind+path), in, nil, nil), nil
+	}
+	return awsapi.Bind(op, need, func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) { return fn(c, in) })
+}
+
+// createOp binds the creation of a resource: fn runs after the permission for the ARN it will have. With tags, the
+// permission to tag is needed as well.
+func createOp[In, Out any](op *awsapi.Operation, kind, tagAction string, name, path func(*In) *string, tags func(*In) []api.Tag, fn func(*awsapi.Call, *In) (*Out, error), conds ...cond[In]) awsapi.Binding {
+	need := func(_ context.Context, c *awsapi.Call, in *In) ([]awsapi.Need, error) {
+		needs := oneNeed(globalARN(c.Account, kind+pathOr(path(in))+text(name(in))), in, nil, append(conds, requestTags(tags)))
+		if len(tags(in)) > 0 {
+			needs = append(needs, awsapi.Need{Action: tagAction, Resource: needs[0].Resource, Context: needs[0].Context})
+		}
+		return needs, nil
+	}
+	types := map[string]string{"role": typeRole, "user": typeUser, "policy": typePolicy}
+	return awsapi.Bind(op, need, func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) { return fn(c, in) }, record[In, Out](types[kind], name))
+}
+
+// record names a resource of the request in the audit event.
+func record[In, Out any](kind string, name func(*In) *string) awsapi.BindOption {
+	return awsapi.Record(func(in *In, _ *Out) []awsapi.Resource {
+		if in == nil || name(in) == nil {
+			return nil
+		}
+		return []awsapi.Resource{{Type: kind, Name: *name(in)}}
+	})
+}
+
+func globalARN(account arn.AccountID, resource string) string {
+	return arn.ARN{Partition: partition, Service: "iam", Account: account, Resource: resource}.String()
+}
+
+func pathOr(path *string) string {
+	if path == nil {
+		return "/"
+	}
+	return *path
+}
+
+func lastSegment(s string) string { return s[strings.LastIndexByte(s, '/')+1:] }
+
+// isPolicyARN reports whether s has the form of a managed policy's ARN, an account's own or one of AWS's.
+func isPolicyARN(s string) bool {
+	a, err := arn.Parse(s)
+	if err != nil || a.Service != "iam" || a.Region != "" || !strings.HasPrefix(a.Resource, "policy/") || lastSegment(a.Resource) == "" {
+		return false
+	}
+	if a.Account == "aws" {
+		return true
+	}
+	_, err = arn.ParseAccountID(string(a.Account))
+	return err == nil
+}

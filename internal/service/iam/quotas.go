@@ -1,0 +1,39 @@
+package iam
+
+// Quotas bound what one account keeps. A zero is the default in the comment; "off" means no bound. Sizes are in
+// characters, white space not counted (IAM and STS quotas).
+type Quotas struct {
+	Roles    int // off; AWS: 1000
+	Users    int // off; AWS: 5000
+	Policies int // off; AWS: 1500
+
+	AttachedPerRole int // 10; AWS raises it to 20 on request
+	AttachedPerUser int // 10
+	TrustPolicySize int // 2048; AWS raises it to 4096 on request
+}
+
+func (q Quotas) withDefaults() Quotas {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{
+		{&q.AttachedPerRole, 10},
+		{&q.AttachedPerUser, 10},
+		{&q.TrustPolicySize, 2048},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return q
+}
+
+// Quotas that AWS does not change for anyone.
+const (
+	maxTags              = 50
+	maxVersions          = 5
+	maxAccessKeys        = 2
+	maxManagedPolicySize = 6144
+	maxRoleInlineSize    = 10240 // all inline policies of a role together
+	maxUserInlineSize    = 2048
+)

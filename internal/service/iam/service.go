@@ -1,0 +1,47 @@
+// Package iam implements the IAM API as far as roles, users, their policies, access keys and customer managed policies
+// go: what an account's administrator needs so that sessions have something to be allowed.
+//
+// It does not evaluate policies (package iampolicy) nor decide whether a caller may do something (package gate does,
+// before a handler runs): each binding only says which permission on which resource a call needs. Groups, instance
+// profiles and identity providers are not there yet.
+//
+// IAM is global: the region that a request is signed for plays no part in what it sees. Start with [Service.Bindings];
+// bind.go holds the few ways in which an operation finds its role, user or policy, and one file per resource has the rest.
+package iam
+
+import (
+	"slices"
+
+	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/keyring"
+)
+
+// partition is that of every IAM ARN. It must not follow the region of the credential scope: the caller chooses that,
+// and a Deny on arn:aws:iam::… would no longer match.
+const partition = "aws"
+
+// Config is what the service works with.
+type Config struct {
+	Ring   *keyring.Ring // seals the secrets of access keys; required
+	Quotas Quotas
+}
+
+// Service implements the operations. It is safe for concurrent use.
+type Service struct {
+	ring   *keyring.Ring
+	quotas Quotas
+}
+
+// New makes the service.
+func New(cfg Config) *Service {
+	return &Service{ring: cfg.Ring, quotas: cfg.Quotas.withDefaults()}
+}
+
+// Bindings are all operations of the service.
+func (s *Service) Bindings() []awsapi.Binding {
+	return slices.Concat(
+		s.roleBindings(), s.roleUpdateBindings(), s.rolePolicyBindings(),
+		s.userBindings(), s.userPolicyBindings(), s.accessKeyBindings(),
+		s.policyBindings(), s.policyVersionBindings(), s.accountBindings(),
+	)
+}
