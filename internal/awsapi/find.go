@@ -25,7 +25,7 @@ func (rt *Router) find(ex *exchange) target {
 	if ex.claims != nil {
 		scope = ex.claims.Service
 	}
-	if raw := rt.raw[rawKey{r.Method, r.URL.Path}]; raw != nil && (scope == "" || scope == raw.service) {
+	if raw := rt.findRaw(ex); raw != nil {
 		return target{protocol: wire.RESTJSON, raw: raw}
 	}
 	if s := rt.services[scope]; s != nil {
@@ -47,6 +47,30 @@ func (rt *Router) find(ex *exchange) target {
 		return rt.byVersion(ex)
 	}
 	return rt.byPath(ex)
+}
+
+// findRaw finds the route that no model describes. Some clients are given an endpoint with a path and put it in front of
+// the route's own: the last segment decides then, once the scope says whom the request is for. A certificate's signature
+// is for no other route whatever its scope says, and one that cannot be read is for the handler to refuse.
+func (rt *Router) findRaw(ex *exchange) *rawRoute {
+	path, whole := ex.r.URL.Path, true
+	raw := rt.raw[rawKey{ex.r.Method, path}]
+	if raw == nil {
+		i := strings.LastIndexByte(path, '/')
+		if i <= 0 {
+			return nil
+		}
+		whole = false
+		if raw = rt.raw[rawKey{ex.r.Method, path[i:]}]; raw == nil {
+			return nil
+		}
+	}
+	switch {
+	case ex.claims == nil && (whole || ex.r.Header.Get("X-Amz-X509") != ""),
+		ex.claims != nil && (ex.claims.Service == raw.service || ex.claims.X509()):
+		return raw
+	}
+	return nil
 }
 
 // byVersion finds the service of an unsigned query request.

@@ -4,6 +4,7 @@ import (
 	"github.com/rolecall/rolecall/internal/awsapi"
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/service/cloudtrail"
 	"github.com/rolecall/rolecall/internal/service/iam"
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/service/sts"
@@ -15,6 +16,12 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 	anywhere := rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log})
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", anywhere.CreateSession)
 	if err := router.Register(iam.New(iam.Config{Ring: s.ring}).Bindings()...); err != nil {
+		return err
+	}
+	if err := router.Register(anywhere.Bindings()...); err != nil {
+		return err
+	}
+	if err := router.Register(cloudtrail.New(cloudtrail.Config{}).Bindings()...); err != nil {
 		return err
 	}
 	tokens := sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer})
