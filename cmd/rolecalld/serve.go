@@ -52,6 +52,7 @@ account's root access key instead of a random one.`,
 	f.StringVar(&cfg.Region, "region", "us-east-1", "`region` used in printed examples; every request chooses its own")
 	f.DurationVar(&cfg.Staleness, "staleness", 10*time.Second, "refuse new sessions after this `time` without contact to the store")
 	f.StringVar(&cfg.LogFormat, "log-format", "text", "`format` of the log on stderr: text or json")
+	f.DurationVar(&cfg.EventRetention, "event-retention", 90*24*time.Hour, "how long events can be looked up")
 	f.DurationVar(&cfg.DrainTimeout, "drain-timeout", 10*time.Second, "how long running requests may take after SIGTERM")
 	return cmd
 }

@@ -66,3 +66,6 @@ func Bind[In, Out any](op *Operation, need func(context.Context, *Call, *In) ([]
 	}
 	return b
 }
+
+// Operation is the operation that b implements.
+func (b Binding) Operation() *Operation { return b.op }

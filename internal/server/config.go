@@ -54,6 +54,9 @@ type Config struct {
 	// instead of a random one. For CI.
 	RootAccessKeyID, RootSecretAccessKey string
 
+	// EventRetention is how long events can be looked up. Default: 90 days, as in CloudTrail; at least 1 hour.
+	EventRetention time.Duration
+
 	// DrainTimeout bounds the wait for running requests at shutdown. Default: 10s.
 	DrainTimeout time.Duration
 }
@@ -80,6 +83,12 @@ func (c *Config) normalise() error {
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 10 * time.Second
+	}
+	if c.EventRetention == 0 {
+		c.EventRetention = 90 * 24 * time.Hour
+	}
+	if c.EventRetention < time.Hour {
+		return fmt.Errorf("events are kept for at least 1h, not %s", c.EventRetention)
 	}
 	if c.LogFormat == "" {
 		c.LogFormat = "text"

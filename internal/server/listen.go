@@ -89,7 +89,7 @@ func (s *Server) certificateHosts() []string {
 	return hosts
 }
 
-// serve starts one HTTP server on address. A scheme makes it a candidate for the printed endpoint.
+// serve starts one HTTP server on address. Without a scheme it is the operator's address.
 func (s *Server) serve(address, scheme string, h http.Handler, tlsConfig *tls.Config) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -102,8 +102,11 @@ func (s *Server) serve(address, scheme string, h http.Handler, tlsConfig *tls.Co
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshake noise from strangers
 	}
 	s.servers = append(s.servers, srv)
-	if scheme != "" && s.endpoint == "" {
-		s.endpoint = scheme + hostPort(l.Addr())
+	switch {
+	case scheme == "":
+		s.operationsAddr = l.Addr().String()
+	case s.endpoint == "":
+		s.endpoint = scheme + l.Addr().String()
 	}
 	s.work(func() {
 		var err error

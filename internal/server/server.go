@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
 )
@@ -39,6 +39,8 @@ type Server struct {
 	account  arn.AccountID
 	endpoint string
 
+	operationsAddr string // metrics, health and profiling; "" for none
+
 	ring    *keyring.Ring
 	db      *store.DB
 	audit   *audit.Log
@@ -46,6 +48,9 @@ type Server struct {
 	metrics *metrics.Registry
 	health  *metrics.Health
 	handler http.Handler
+
+	anywhere *rolesanywhere.Service
+	bindings []awsapi.Binding // all operations, for the coverage table
 
 	servers  []*http.Server
 	failed   chan error         // a listener that ended by itself
@@ -193,6 +198,7 @@ func (s *Server) assemble(background context.Context) error {
 		return err
 	}
 	s.handler = withHealth(router)
+	s.work(func() { s.maintain(background) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })
 	s.health.Add("store", s.db.Ping)
 	s.health.Add("audit-log", func(context.Context) error { return s.audit.Err() })
@@ -267,6 +273,3 @@ func (s *Server) printFirstStart() {
 		}
 	}
 }
-
-// hostPort is an address in a form that a URL can hold.
-func hostPort(a net.Addr) string { return a.String() }

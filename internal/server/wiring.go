@@ -13,19 +13,20 @@ import (
 
 // register binds every service's operations to the router.
 func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessiontoken.Sealer) error {
-	anywhere := rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log})
-	router.HandleRaw("rolesanywhere", "POST", "/sessions", anywhere.CreateSession)
-	if err := router.Register(iam.New(iam.Config{Ring: s.ring}).Bindings()...); err != nil {
-		return err
+	s.anywhere = rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log})
+	router.HandleRaw("rolesanywhere", "POST", "/sessions", s.anywhere.CreateSession)
+	for _, bindings := range [][]awsapi.Binding{
+		s.anywhere.Bindings(),
+		iam.New(iam.Config{Ring: s.ring}).Bindings(),
+		sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer}).Bindings(),
+		cloudtrail.New(cloudtrail.Config{}).Bindings(),
+	} {
+		if err := router.Register(bindings...); err != nil {
+			return err
+		}
+		s.bindings = append(s.bindings, bindings...)
 	}
-	if err := router.Register(anywhere.Bindings()...); err != nil {
-		return err
-	}
-	if err := router.Register(cloudtrail.New(cloudtrail.Config{}).Bindings()...); err != nil {
-		return err
-	}
-	tokens := sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer})
-	return router.Register(tokens.Bindings()...)
+	return nil
 }
 
 // gauges shows what the parts already count.

@@ -102,3 +102,19 @@ func collect[T any](list func(limit int, after string) ([]T, string, error)) ([]
 	})
 	return out, err
 }
+
+// span is the part of a list that a page shows.
+type span struct{ from, to int }
+
+// slice pages through n items that are in memory already, in the order of cmp on their keys.
+func (p *page) slice(n int, key func(int) string, cmp func(a, b string) int) (span, string) {
+	from := 0
+	for p.after != "" && from < n && cmp(key(from), p.after) <= 0 {
+		from++
+	}
+	to := min(from+p.limit, n)
+	if to < n {
+		return span{from, to}, key(to - 1)
+	}
+	return span{from, to}, ""
+}

@@ -56,24 +56,9 @@ func pageOfTags(c *awsapi.Call, tags []store.Tag, marker *string, items *int32) 
 		return nil, nil, nil, err
 	}
 	sorted := slices.SortedFunc(slices.Values(tags), func(a, b store.Tag) int { return strings.Compare(a.Key, b.Key) })
-	rows, next := p.slice(len(sorted), func(i int) string { return sorted[i].Key })
+	rows, next := p.slice(len(sorted), func(i int) string { return sorted[i].Key }, strings.Compare)
 	truncated, m := p.end(next)
 	return apiTags(sorted[rows.from:rows.to]), truncated, m, nil
-}
-
-type span struct{ from, to int }
-
-// slice pages through n sorted items that are in memory already.
-func (p *page) slice(n int, key func(int) string) (span, string) {
-	from := 0
-	for p.after != "" && from < n && key(from) <= p.after {
-		from++
-	}
-	to := min(from+p.limit, n)
-	if to < n {
-		return span{from, to}, key(to - 1)
-	}
-	return span{from, to}, ""
 }
 
 // text is the value of an optional member.

@@ -76,7 +76,9 @@ func insertMapping(mappings []store.AttributeMapping, m store.AttributeMapping) 
 	order := func(field string) int {
 		return slices.IndexFunc(certattr.Defaults(), func(d certattr.Mapping) bool { return d.CertificateField == field })
 	}
-	at := slices.IndexFunc(mappings, func(have store.AttributeMapping) bool { return order(have.CertificateField) > order(m.CertificateField) })
+	at := slices.IndexFunc(mappings, func(have store.AttributeMapping) bool {
+		return order(have.CertificateField) > order(m.CertificateField)
+	})
 	if at < 0 {
 		at = len(mappings)
 	}

@@ -44,7 +44,9 @@ func (s *Service) profileBindings() []awsapi.Binding {
 	name := func(out *ra.ProfileDetailResponse) *string { return out.Profile.ProfileArn }
 	return []awsapi.Binding{
 		bindCreate(ra.OpCreateProfile, kindProfile, func(in *ra.CreateProfileInput) []ra.Tag { return in.Tags }, s.createProfile, name,
-			func(_ *awsapi.Call, in *ra.CreateProfileInput) ([]awsapi.Need, error) { return passRoles(in.RoleArns, ""), nil }),
+			func(_ *awsapi.Call, in *ra.CreateProfileInput) ([]awsapi.Need, error) {
+				return passRoles(in.RoleArns, ""), nil
+			}),
 		bindItem(ra.OpGetProfile, kindProfile, id, getProfile, name),
 		bindItem(ra.OpUpdateProfile, kindProfile, func(in *ra.UpdateProfileInput) *string { return in.ProfileId }, updateProfile, name, passUpdatedRoles),
 		bindItem(ra.OpEnableProfile, kindProfile, id, setProfileEnabled(true), name,
@@ -86,7 +88,9 @@ func subjectBindings() []awsapi.Binding {
 func tagBindings() []awsapi.Binding {
 	return []awsapi.Binding{
 		awsapi.Bind(ra.OpTagResource, tagNeed, tagResource,
-			awsapi.Record(func(in *ra.TagResourceInput, _ *ra.TagResourceOutput) []awsapi.Resource { return namedByARN(in.ResourceArn) })),
+			awsapi.Record(func(in *ra.TagResourceInput, _ *ra.TagResourceOutput) []awsapi.Resource {
+				return namedByARN(in.ResourceArn)
+			})),
 		awsapi.Bind(ra.OpUntagResource, untagNeed, untagResource,
 			awsapi.Record(func(in *ra.UntagResourceInput, _ *ra.UntagResourceOutput) []awsapi.Resource {
 				return namedByARN(in.ResourceArn)

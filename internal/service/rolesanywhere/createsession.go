@@ -97,19 +97,19 @@ func (s *Service) readRequest(a *attempt) error {
 	if h.Get("X-Amz-X509") == "" {
 		return awsapi.Errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token: CreateSession is signed with a certificate, sent in X-Amz-X509")
 	}
-	var err error
-	if a.leafDER, a.chain, err = certchain.DecodeHeaders(h.Get("X-Amz-X509"), h.Get("X-Amz-X509-Chain")); err != nil {
-		return certificateError(err)
-	}
+	// The parameters come before the certificate: a refusal is recorded in the account that they name.
 	query, err := parseQuery(a.raw.Request.URL.RawQuery)
 	if err != nil {
 		return err
 	}
 	req, failed, err := parseSessionRequest(query, a.raw.Body)
+	a.request = req
 	if err != nil {
 		return awsapi.Errorf("SerializationException", http.StatusBadRequest, "%v", err)
 	}
-	a.request = req
+	if a.leafDER, a.chain, err = certchain.DecodeHeaders(h.Get("X-Amz-X509"), h.Get("X-Amz-X509-Chain")); err != nil {
+		return certificateError(err)
+	}
 	if len(failed) > 0 {
 		return validationErrors(failed)
 	}

@@ -77,10 +77,11 @@ func (s *Service) anchorRegions(ctx context.Context) ([]anchorRegion, error) {
 func (s *Service) expiryIn(ctx context.Context, r anchorRegion, days map[string]int) error {
 	for after := ""; ; {
 		var page []store.TrustAnchor
+		var next string
 		var now time.Time
 		err := s.cfg.DB.Read(ctx, func(tx *store.Tx) (err error) {
 			now = tx.Now
-			page, after, err = tx.ListTrustAnchors(r.account, r.region, maxPage, after)
+			page, next, err = tx.ListTrustAnchors(r.account, r.region, maxPage, after)
 			return err
 		})
 		if err != nil {
@@ -91,7 +92,7 @@ func (s *Service) expiryIn(ctx context.Context, r anchorRegion, days map[string]
 				days[arn.RolesAnywhere(r.region, r.account, string(kindTrustAnchor), page[i].ID).String()] = n
 			}
 		}
-		if after == "" {
+		if after = next; after == "" {
 			return nil
 		}
 	}

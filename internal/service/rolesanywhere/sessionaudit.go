@@ -22,7 +22,8 @@ func (s *Service) event(a *attempt) *audit.Event {
 		e.TLS = tlsDetails(a.raw)
 	}
 	if r := a.request; r != nil {
-		e.Account = r.trustAnchor.Account
+		// The event belongs where its owner looks for it, whatever region a bad signature names.
+		e.Account, e.Region = r.trustAnchor.Account, r.trustAnchor.Region
 		e.CreateSession = &audit.CreateSessionParams{
 			ProfileARN: r.profileARN, RoleARN: r.roleARN, TrustAnchorARN: r.trustAnchorARN,
 			SessionName: r.roleSessionName, DurationSeconds: r.durationSeconds, CertDER: a.leafDER,
@@ -47,17 +48,15 @@ func (s *Service) event(a *attempt) *audit.Event {
 // recordRefusal makes a refusal durable. What strangers send is recorded within a rate, and only for accounts that
 // exist: otherwise anyone could fill the disk.
 func (s *Service) recordRefusal(ctx context.Context, a *attempt, refusal *awsapi.Error) error {
+	ctx = context.WithoutCancel(ctx) // the client may be gone; its failed call is recorded all the same
 	if !a.trusted {
 		if a.request == nil || a.request.trustAnchor.Account == "" || !s.refusals.Allow() {
 			return nil
 		}
-		_, err := s.view.Account(ctx, a.request.trustAnchor.Account)
-		if errors.Is(err, store.ErrNotFound) {
+		if _, err := s.view.Account(ctx, a.request.trustAnchor.Account); errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
+		// Where the store cannot say, the rate alone is the bound.
 	}
 	e := s.event(a)
 	e.ErrorCode, e.ErrorMessage = refusal.Code, refusal.Message

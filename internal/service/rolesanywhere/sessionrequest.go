@@ -26,12 +26,12 @@ type sessionRequest struct {
 // sessionBody is the JSON body. sessionName is the older, ignored spelling; instanceProperties is accepted and
 // kept out of every decision.
 type sessionBody struct {
-	ProfileArn         *string           `json:"profileArn"`
-	RoleArn            *string           `json:"roleArn"`
-	TrustAnchorArn     *string           `json:"trustAnchorArn"`
-	DurationSeconds    *json.Number      `json:"durationSeconds"`
-	RoleSessionName    *string           `json:"roleSessionName"`
-	InstanceProperties map[string]string `json:"instanceProperties"`
+	ProfileArn         *string
+	RoleArn            *string
+	TrustAnchorArn     *string
+	DurationSeconds    *json.Number
+	RoleSessionName    *string
+	InstanceProperties map[string]string
 }
 
 const (
@@ -44,13 +44,13 @@ var sessionNamePattern = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 // errSerialization marks a body that is not the JSON it should be.
 var errSerialization = errors.New("the body is not a JSON object of the expected form")
 
-// parseSessionRequest reads query and body. All failed constraints are reported at once, in AWS's wording.
+// parseSessionRequest reads query and body. All failed constraints are reported at once, in AWS's wording. Beside the
+// error of a malformed body stands what the query says, for the audit event.
 func parseSessionRequest(query url.Values, body []byte) (*sessionRequest, []string, error) {
 	var b sessionBody
+	var malformed error
 	if len(bytes.TrimSpace(body)) > 0 {
-		if err := decodeSessionBody(body, &b); err != nil {
-			return nil, nil, err
-		}
+		malformed = decodeSessionBody(body, &b)
 	}
 	req := &sessionRequest{}
 	var failed []string
@@ -74,23 +74,64 @@ func parseSessionRequest(query url.Values, body []byte) (*sessionRequest, []stri
 			failed = append(failed, problem)
 		}
 	}
+	if malformed != nil {
+		return req, nil, malformed
+	}
 	failed = append(failed, req.setOptions(&b)...)
 	return req, failed, nil
 }
 
+// decodeSessionBody reads one JSON object. Members are matched exactly and may be there once: what a filter in front of
+// this server reads must be what is granted. Unknown members are left aside.
 func decodeSessionBody(body []byte, b *sessionBody) error {
 	if !utf8.Valid(body) {
 		return errSerialization
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	if err := dec.Decode(b); err != nil {
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return errSerialization
+	}
+	seen := make(map[string]bool, 8)
+	for dec.More() {
+		t, err := dec.Token()
+		name, ok := t.(string)
+		if err != nil || !ok || seen[name] || len(seen) >= maxMembers {
+			return errSerialization
+		}
+		seen[name] = true
+		if err := dec.Decode(b.member(name)); err != nil {
+			return errSerialization
+		}
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
 		return errSerialization
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return errSerialization
 	}
 	return nil
+}
+
+// maxMembers bounds the members of the body; there are six known ones.
+const maxMembers = 64
+
+// member is where the value of a member goes.
+func (b *sessionBody) member(name string) any {
+	switch name {
+	case "profileArn":
+		return &b.ProfileArn
+	case "roleArn":
+		return &b.RoleArn
+	case "trustAnchorArn":
+		return &b.TrustAnchorArn
+	case "durationSeconds":
+		return &b.DurationSeconds
+	case "roleSessionName":
+		return &b.RoleSessionName
+	case "instanceProperties":
+		return &b.InstanceProperties
+	}
+	return new(json.RawMessage)
 }
 
 // pickARN chooses between query and body. Two different answers are refused: a proxy that logs or filters by

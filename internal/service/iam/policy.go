@@ -1,0 +1,193 @@
+package iam
+
+import (
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	api "github.com/rolecall/rolecall/internal/awsapi/model/iam"
+	"github.com/rolecall/rolecall/internal/sessiontoken"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+func (s *Service) policyBindings() []awsapi.Binding {
+	return []awsapi.Binding{
+		createOp(api.OpCreatePolicy, "policy", "iam:TagPolicy",
+			func(in *api.CreatePolicyInput) *string { return in.PolicyName },
+			func(in *api.CreatePolicyInput) *string { return in.Path },
+			func(in *api.CreatePolicyInput) []api.Tag { return in.Tags },
+			s.createPolicy),
+		policyOp(api.OpGetPolicy, func(in *api.GetPolicyInput) *string { return in.PolicyArn }, getPolicy),
+		listOp(api.OpListPolicies, "policy", func(in *api.ListPoliciesInput) *string { return in.PathPrefix }, listPolicies),
+		policyOp(api.OpDeletePolicy, func(in *api.DeletePolicyInput) *string { return in.PolicyArn }, deletePolicy),
+		policyOp(api.OpTagPolicy, func(in *api.TagPolicyInput) *string { return in.PolicyArn }, tagPolicy,
+			requestTags(func(in *api.TagPolicyInput) []api.Tag { return in.Tags })),
+		policyOp(api.OpUntagPolicy, func(in *api.UntagPolicyInput) *string { return in.PolicyArn }, untagPolicy,
+			tagKeys(func(in *api.UntagPolicyInput) []string { return in.TagKeys })),
+		policyOp(api.OpListPolicyTags, func(in *api.ListPolicyTagsInput) *string { return in.PolicyArn }, listPolicyTags),
+		policyOp(api.OpListEntitiesForPolicy, func(in *api.ListEntitiesForPolicyInput) *string { return in.PolicyArn }, listEntitiesForPolicy),
+	}
+}
+
+func (s *Service) createPolicy(c *awsapi.Call, in *api.CreatePolicyInput) (*api.CreatePolicyOutput, error) {
+	if err := checkManaged(*in.PolicyDocument); err != nil {
+		return nil, err
+	}
+	tags, err := withTags(nil, in.Tags, "Policy")
+	if err != nil {
+		return nil, err
+	}
+	path := pathOr(in.Path)
+	p := &store.ManagedPolicy{
+		Account: c.Account, ARN: arn.Policy(partition, c.Account, path, *in.PolicyName).String(), Name: *in.PolicyName, Path: path,
+		ID: sessiontoken.NewID(sessiontoken.PolicyIDPrefix), Description: text(in.Description),
+		DefaultVersion: "v1", NextVersion: 2, Tags: tags, CreatedAt: c.Now, UpdatedAt: c.Now,
+	}
+	exists := api.EntityAlreadyExistsException("A policy called %s already exists. Duplicate names are not allowed.", p.Name)
+	if err := taken(c.Tx.CreatePolicy(p), exists); err != nil {
+		return nil, err
+	}
+	if err := below(s.quotas.Policies, "PoliciesPerAccount", policies(c)); err != nil {
+		return nil, err
+	}
+	v := &store.PolicyVersion{Account: c.Account, ARN: p.ARN, Version: p.DefaultVersion, Document: *in.PolicyDocument, CreatedAt: c.Now}
+	if err := c.Tx.CreatePolicyVersion(v); err != nil {
+		return nil, err
+	}
+	return &api.CreatePolicyOutput{Policy: new(fullPolicy(p, 0, 0))}, nil
+}
+
+func getPolicy(c *awsapi.Call, _ *api.GetPolicyInput, p *store.ManagedPolicy) (*api.GetPolicyOutput, error) {
+	attached, err := c.Tx.CountAttachments(c.Account, p.ARN)
+	if err != nil {
+		return nil, err
+	}
+	uses, err := boundaryUses(c)
+	if err != nil {
+		return nil, err
+	}
+	return &api.GetPolicyOutput{Policy: new(fullPolicy(p, attached, uses[p.ARN]))}, nil
+}
+
+// listPolicies knows the account's own policies; there are none of AWS's yet.
+func listPolicies(c *awsapi.Call, in *api.ListPoliciesInput) (*api.ListPoliciesOutput, error) {
+	p, err := newPage(c, in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ListPoliciesOutput{Policies: []api.Policy{}}
+	if in.Scope != nil && *in.Scope == api.PolicyScopeTypeAws {
+		out.IsTruncated, out.Marker = p.end("")
+		return out, nil
+	}
+	uses, err := boundaryUses(c)
+	if err != nil {
+		return nil, err
+	}
+	list := func(limit int, after string) ([]store.ManagedPolicy, string, error) {
+		return c.Tx.ListPolicies(c.Account, text(in.PathPrefix), limit, after)
+	}
+	next, err := fill(p, list, func(row *store.ManagedPolicy) (bool, error) {
+		attached, err := c.Tx.CountAttachments(c.Account, row.ARN)
+		if err != nil || !wanted(in, attached, uses[row.ARN]) {
+			return false, err
+		}
+		out.Policies = append(out.Policies, briefPolicy(row, attached, uses[row.ARN]))
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.IsTruncated, out.Marker = p.end(next)
+	return out, nil
+}
+
+// wanted applies OnlyAttached and PolicyUsageFilter. A policy that nothing uses counts as a permissions policy.
+func wanted(in *api.ListPoliciesInput, attached int, bounds int32) bool {
+	onlyAttached := in.OnlyAttached != nil && *in.OnlyAttached
+	switch {
+	case in.PolicyUsageFilter == nil:
+		return !onlyAttached || attached > 0 || bounds > 0
+	case *in.PolicyUsageFilter == api.PolicyUsageTypePermissionsBoundary:
+		return bounds > 0
+	}
+	return attached > 0 || !onlyAttached && bounds == 0
+}
+
+func deletePolicy(c *awsapi.Call, _ *api.DeletePolicyInput, p *store.ManagedPolicy) (*api.DeletePolicyOutput, error) {
+	attached, err := c.Tx.CountAttachments(c.Account, p.ARN)
+	if err != nil {
+		return nil, err
+	}
+	if attached > 0 {
+		return nil, api.DeleteConflictException("Cannot delete a policy attached to entities.")
+	}
+	// An identity whose boundary is gone may do nothing at all any more.
+	bound, err := bounds(c, p.ARN)
+	if err != nil {
+		return nil, err
+	}
+	if bound {
+		return nil, api.DeleteConflictException("Cannot delete a policy attached to entities.: it is a permissions boundary")
+	}
+	versions, err := c.Tx.CountPolicyVersions(c.Account, p.ARN)
+	if err != nil {
+		return nil, err
+	}
+	if versions > 1 {
+		return nil, api.DeleteConflictException("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+	}
+	return &api.DeletePolicyOutput{}, c.Tx.DeletePolicy(c.Account, p.ARN)
+}
+
+func tagPolicy(c *awsapi.Call, in *api.TagPolicyInput, p *store.ManagedPolicy) (_ *api.TagPolicyOutput, err error) {
+	if p.Tags, err = withTags(p.Tags, in.Tags, "Policy"); err != nil {
+		return nil, err
+	}
+	return &api.TagPolicyOutput{}, c.Tx.PutPolicy(p)
+}
+
+func untagPolicy(c *awsapi.Call, in *api.UntagPolicyInput, p *store.ManagedPolicy) (*api.UntagPolicyOutput, error) {
+	p.Tags = withoutTags(p.Tags, in.TagKeys)
+	return &api.UntagPolicyOutput{}, c.Tx.PutPolicy(p)
+}
+
+func listPolicyTags(c *awsapi.Call, in *api.ListPolicyTagsInput, p *store.ManagedPolicy) (*api.ListPolicyTagsOutput, error) {
+	tags, truncated, marker, err := pageOfTags(c, p.Tags, in.Marker, in.MaxItems)
+	return &api.ListPolicyTagsOutput{Tags: tags, IsTruncated: truncated, Marker: marker}, err
+}
+
+// briefPolicy is a policy as lists show it: without description and tags.
+func briefPolicy(p *store.ManagedPolicy, attached int, bounds int32) api.Policy {
+	return api.Policy{
+		PolicyName: &p.Name, PolicyId: &p.ID, Arn: &p.ARN, Path: &p.Path, DefaultVersionId: &p.DefaultVersion,
+		AttachmentCount: new(int32(attached)), PermissionsBoundaryUsageCount: &bounds, IsAttachable: new(true),
+		CreateDate: &p.CreatedAt, UpdateDate: &p.UpdatedAt,
+	}
+}
+
+// fullPolicy is a policy as GetPolicy shows it.
+func fullPolicy(p *store.ManagedPolicy, attached int, bounds int32) api.Policy {
+	out := briefPolicy(p, attached, bounds)
+	if p.Description != "" {
+		out.Description = &p.Description
+	}
+	if len(p.Tags) > 0 {
+		out.Tags = apiTags(p.Tags)
+	}
+	return out
+}
+
+// policies lists all customer managed policies of the account.
+func policies(c *awsapi.Call) func(int, string) ([]store.ManagedPolicy, string, error) {
+	return func(limit int, after string) ([]store.ManagedPolicy, string, error) {
+		return c.Tx.ListPolicies(c.Account, "", limit, after)
+	}
+}
+
+// underPath reports whether a policy's ARN lies below a path; no path is above all.
+func underPath(policy string, prefix *string) bool {
+	a, err := arn.Parse(policy)
+	return prefix == nil || err == nil && strings.HasPrefix(strings.TrimPrefix(a.Resource, "policy"), *prefix)
+}
+

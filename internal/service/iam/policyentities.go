@@ -1,0 +1,149 @@
+package iam
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/awsapi"
+	api "github.com/rolecall/rolecall/internal/awsapi/model/iam"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// entityLister gathers who uses a policy, page by page.
+type entityLister struct {
+	call   *awsapi.Call
+	in     *api.ListEntitiesForPolicyInput
+	policy string
+	out    *api.ListEntitiesForPolicyOutput
+}
+
+// entityPhase is one of the lists that an answer runs through, in order; its name is part of the marker.
+type entityPhase struct {
+	name string
+	walk func(*page) (next string, kept int, err error)
+}
+
+func listEntitiesForPolicy(c *awsapi.Call, in *api.ListEntitiesForPolicyInput, policy *store.ManagedPolicy) (*api.ListEntitiesForPolicyOutput, error) {
+	p, err := newPage(c, in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	l := &entityLister{call: c, in: in, policy: policy.ARN, out: &api.ListEntitiesForPolicyOutput{
+		PolicyGroups: []api.PolicyGroup{}, PolicyUsers: []api.PolicyUser{}, PolicyRoles: []api.PolicyRole{},
+	}}
+	next, err := l.run(p)
+	if err != nil {
+		return nil, err
+	}
+	l.out.IsTruncated, l.out.Marker = p.end(next)
+	return l.out, nil
+}
+
+func (l *entityLister) run(p *page) (next string, err error) {
+	phases := l.phases()
+	if p.after != "" {
+		name, after, _ := strings.Cut(p.after, ":")
+		at := slices.IndexFunc(phases, func(ph entityPhase) bool { return ph.name == name })
+		if at < 0 {
+			return "", awsapi.Validation("Invalid Marker.")
+		}
+		phases, p.after = phases[at:], after
+	}
+	for i, ph := range phases {
+		next, kept, err := ph.walk(p)
+		if err != nil {
+			return "", err
+		}
+		if next != "" {
+			return ph.name + ":" + next, nil
+		}
+		p.limit, p.after = p.limit-kept, ""
+		if p.limit == 0 && i+1 < len(phases) {
+			return phases[i+1].name + ":", nil
+		}
+	}
+	return "", nil
+}
+
+// phases are the lists that the request's filters leave over.
+func (l *entityLister) phases() []entityPhase {
+	var out []entityPhase
+	usage := l.in.PolicyUsageFilter
+	if usage == nil || *usage == api.PolicyUsageTypePermissionsPolicy {
+		out = append(out, entityPhase{"attached", func(p *page) (string, int, error) { return walk(p, l.attachments, l.attachment) }})
+	}
+	if usage == nil || *usage == api.PolicyUsageTypePermissionsBoundary {
+		out = append(out,
+			entityPhase{"bound-role", func(p *page) (string, int, error) { return walk(p, roles(l.call), l.boundRole) }},
+			entityPhase{"bound-user", func(p *page) (string, int, error) { return walk(p, users(l.call), l.boundUser) }})
+	}
+	return out
+}
+
+// walk is fill that also counts.
+func walk[T any](p *page, list func(int, string) ([]T, string, error), keep func(*T) (bool, error)) (next string, kept int, err error) {
+	next, err = fill(p, list, func(row *T) (bool, error) {
+		ok, err := keep(row)
+		if ok {
+			kept++
+		}
+		return ok, err
+	})
+	return next, kept, err
+}
+
+func (l *entityLister) attachments(limit int, after string) ([]store.Attachment, string, error) {
+	return l.call.Tx.ListPolicyAttachments(l.call.Account, l.policy, limit, after)
+}
+
+func (l *entityLister) attachment(a *store.Attachment) (bool, error) {
+	switch a.Owner {
+	case store.OwnerRole:
+		if !l.asked(api.EntityTypeRole) {
+			return false, nil
+		}
+		r, err := l.call.Tx.GetRole(a.Account, a.OwnerName)
+		if err != nil {
+			return false, missing(err, nil)
+		}
+		return l.role(r), nil
+	case store.OwnerUser:
+		if !l.asked(api.EntityTypeUser) {
+			return false, nil
+		}
+		u, err := l.call.Tx.GetUser(a.Account, a.OwnerName)
+		if err != nil {
+			return false, missing(err, nil)
+		}
+		return l.user(u), nil
+	}
+	return false, nil
+}
+
+func (l *entityLister) boundRole(r *store.Role) (bool, error) {
+	return r.Boundary == l.policy && l.asked(api.EntityTypeRole) && l.role(r), nil
+}
+
+func (l *entityLister) boundUser(u *store.User) (bool, error) {
+	return u.Boundary == l.policy && l.asked(api.EntityTypeUser) && l.user(u), nil
+}
+
+func (l *entityLister) asked(kind api.EntityType) bool {
+	return l.in.EntityFilter == nil || *l.in.EntityFilter == kind
+}
+
+func (l *entityLister) role(r *store.Role) bool {
+	if !strings.HasPrefix(r.Path, text(l.in.PathPrefix)) {
+		return false
+	}
+	l.out.PolicyRoles = append(l.out.PolicyRoles, api.PolicyRole{RoleName: &r.Name, RoleId: &r.ID})
+	return true
+}
+
+func (l *entityLister) user(u *store.User) bool {
+	if !strings.HasPrefix(u.Path, text(l.in.PathPrefix)) {
+		return false
+	}
+	l.out.PolicyUsers = append(l.out.PolicyUsers, api.PolicyUser{UserName: &u.Name, UserId: &u.ID})
+	return true
+}

@@ -1,0 +1,61 @@
+package iam
+
+import (
+	"context"
+
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// Some operations leave the user's name out to mean whoever signs the request. For the root of the account that is the
+// root itself, and it is the only way to name it: nobody else reaches the root or its access keys.
+
+// self is the name of the user that a request concerns, "" for the root.
+func self(c *awsapi.Call, name *string) (string, error) {
+	switch {
+	case name != nil:
+		return *name, nil // at least one character, says the model
+	case c.Principal.Type == awsapi.Root:
+		return "", nil
+	case c.Principal.Type == awsapi.User && c.Principal.UserName != "":
+		return c.Principal.UserName, nil
+	}
+	return "", awsapi.Validation("Must specify userName when calling with non-User credentials")
+}
+
+func rootARN(account arn.AccountID) string { return arn.Root(partition, account).String() }
+
+// selfOp binds an operation on the user that the request names, or on the caller; fn gets nil for the root. resource is
+// what the audit event names.
+func selfOp[In, Out any](op *awsapi.Operation, kind string, resource, name func(*In) *string, fn func(*awsapi.Call, *In, *store.User) (*Out, error)) awsapi.Binding {
+	need := func(_ context.Context, c *awsapi.Call, in *In) ([]awsapi.Need, error) {
+		who, err := self(c, name(in))
+		if err != nil {
+			return nil, err
+		}
+		if who == "" {
+			return []awsapi.Need{{Resource: rootARN(c.Account)}}, nil
+		}
+		u, err := findUser(c, who)
+		if err != nil {
+			return nil, err
+		}
+		return oneNeed[In](userARN(u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, nil), nil
+	}
+	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
+		who, err := self(c, name(in))
+		if err != nil {
+			return nil, err
+		}
+		if who == "" {
+			return fn(c, in, nil)
+		}
+		u, err := c.Tx.GetUser(c.Account, who)
+		if err != nil {
+			return nil, missing(err, noUser(who))
+		}
+		return fn(c, in, u)
+	}
+	return awsapi.Bind(op, need, handle, record[In, Out](kind, resource))
+}
