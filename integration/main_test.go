@@ -11,11 +11,7 @@ import (
 	"testing"
 )
 
-var (
-	kills = flag.Int("kills", 20, "how often TestKilled kills the server; 200 is the long run")
-	// coverDir is for finding out what these tests reach: `go test -cover-dir DIR`, then `go tool covdata`.
-	coverDir = flag.String("cover-dir", "", "build the programs with coverage and keep its data in this folder")
-)
+var kills = flag.Int("kills", 20, "how often TestKilled kills the server; 200 is the long run")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -47,11 +43,7 @@ func program(t testing.TB, name string) string {
 		if built.dir, built.err = os.MkdirTemp("", "rolecall-bin-"); built.err != nil {
 			return
 		}
-		args := []string{"build", "-o", built.dir + string(filepath.Separator)}
-		if *coverDir != "" {
-			args = append(args, "-cover", "-coverpkg=./...")
-		}
-		cmd := exec.Command("go", append(args, "./cmd/rolecalld", "./cmd/rolecall")...)
+		cmd := exec.Command("go", "build", "-o", built.dir+string(filepath.Separator), "./cmd/rolecalld", "./cmd/rolecall")
 		cmd.Dir = ".."
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -77,9 +69,6 @@ func tool(t testing.TB, name string) string {
 // environment is what programs get: a PATH, a HOME of their own, nothing that the person who runs the tests has set.
 func environment(home string, more ...string) []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + os.TempDir(), "LANG=C.UTF-8"}
-	if *coverDir != "" {
-		env = append(env, "GOCOVERDIR="+*coverDir)
-	}
 	return append(env, more...)
 }
 

@@ -42,7 +42,7 @@ func trustPolicy(principal, condition string) string {
 
 // allow is an identity policy.
 func allow(actions ...string) string {
-	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":` + string(must(json.Marshal(actions))(nil)) + `,"Resource":"*"}]}`
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}]}`
 }
 
 func bundle(pem string) *ratypes.Source {

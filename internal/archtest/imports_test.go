@@ -39,6 +39,7 @@ var tiers = []struct {
 	{"internal/keysource", 1},
 	{"internal/credclient", 2},
 	{"cmd/rolecall", 10},
+	{"internal/bench", 11},
 }
 
 // forbidden names imports that the tiers alone would let through, each with the reason.

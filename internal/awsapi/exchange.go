@@ -107,6 +107,8 @@ func (rt *Router) serve(ex *exchange) {
 	defer t.release()
 	ex.aim(&t)
 	switch {
+	case t.raw == nil && CheckHead(ex.r) != nil:
+		rt.fail(ex, CheckHead(ex.r))
 	case t.raw != nil:
 		rt.serveRaw(ex, t.raw)
 	case t.err != nil:

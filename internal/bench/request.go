@@ -45,36 +45,65 @@ func (p *pool) fresh() ([][]byte, error) {
 const distinct = 64
 
 // sessionPool are CreateSession requests of the given certificates, at least [distinct] of them.
-func (t *target) sessionPool(ids resources, key crypto.Signer, leaves []*x509.Certificate) *pool {
+func (t *target) sessionPool(p *pki, leaves []*x509.Certificate) *pool {
 	return &pool{status: http.StatusCreated, sign: func(now time.Time) ([][]byte, error) {
+		s := sessionSigner{address: t.server.address, ids: t.ids[p.kind], key: p.key, now: now}
+		if err := s.signFloor(); err != nil {
+			return nil, err
+		}
 		out := make([][]byte, max(distinct, len(leaves)))
 		return out, inParallel(len(out), func(i int) (err error) {
-			out[i], err = sessionRequest(t.address(), ids, key, leaves[i%len(leaves)], i, now)
+			out[i], err = s.request(leaves[i%len(leaves)], i%distinct)
 			return err
 		})
 	}}
 }
 
-// sessionRequest signs as the official client does: ARNs in the query, options in the body. The header for the bare
-// handler is not part of what SigV4 signs, and is there for rolecalld too: both get the same bytes.
-func sessionRequest(address string, ids resources, key crypto.Signer, leaf *x509.Certificate, n int, now time.Time) ([]byte, error) {
-	query := url.Values{"profileArn": {ids.profile}, "roleArn": {ids.role}, "trustAnchorArn": {ids.anchor}}
-	body := fmt.Appendf(nil, `{"durationSeconds":%d}`, 900+n%2700)
-	r, err := http.NewRequest(http.MethodPost, "https://"+address+"/sessions?"+query.Encode(), bytes.NewReader(body))
+// sessionSigner makes CreateSession requests as the official client does: ARNs in the query, options in the body.
+type sessionSigner struct {
+	address string
+	ids     resources
+	key     crypto.Signer
+	now     time.Time
+	floor   [distinct]string // signatures for the bare handler, by body
+}
+
+func (s *sessionSigner) unsigned(n int) (*http.Request, []byte, error) {
+	query := url.Values{"profileArn": {s.ids.profile}, "roleArn": {s.ids.role}, "trustAnchorArn": {s.ids.anchor}}
+	body := fmt.Appendf(nil, `{"durationSeconds":%d}`, 900+n)
+	r, err := http.NewRequest(http.MethodPost, "https://"+s.address+"/sessions?"+query.Encode(), bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "rolecall-bench")
-	if err := sigv4.SignX509(r, &sigv4.SignX509Input{Signer: key, Leaf: leaf, Region: string(region), Time: now, Body: body}); err != nil {
-		return nil, err
-	}
-	digest := floorDigest(r.URL.RequestURI(), body)
-	sig, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	return r, body, nil
+}
+
+func (s *sessionSigner) signFloor() error {
+	return inParallel(distinct, func(n int) error {
+		r, body, err := s.unsigned(n)
+		if err != nil {
+			return err
+		}
+		digest := floorDigest(r.URL.RequestURI(), body)
+		sig, err := s.key.Sign(rand.Reader, digest[:], crypto.SHA256)
+		s.floor[n] = hex.EncodeToString(sig)
+		return err
+	})
+}
+
+// request carries the bare handler's signature too, outside of what SigV4 signs: both servers get the same bytes.
+func (s *sessionSigner) request(leaf *x509.Certificate, n int) ([]byte, error) {
+	r, body, err := s.unsigned(n)
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set(signatureHeader, hex.EncodeToString(sig))
+	err = sigv4.SignX509(r, &sigv4.SignX509Input{Signer: s.key, Leaf: leaf, Region: string(region), Time: s.now, Body: body})
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set(signatureHeader, s.floor[n])
 	return requestBytes(r)
 }
 
@@ -83,7 +112,7 @@ func (t *target) identityPool(c credentials) *pool {
 	return &pool{status: http.StatusOK, sign: func(now time.Time) ([][]byte, error) {
 		out := make([][]byte, distinct)
 		return out, inParallel(len(out), func(i int) (err error) {
-			out[i], err = identityRequest(t.address(), c, now.Add(time.Duration(-i)*time.Second))
+			out[i], err = identityRequest(t.server.address, c, now.Add(time.Duration(-i)*time.Second))
 			return err
 		})
 	}}

@@ -108,13 +108,18 @@ func (c *Config) normalise() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key go together")
 	}
+	for _, address := range c.Listen {
+		if plain, isPlain := strings.CutPrefix(address, "http://"); isPlain && !isLoopback(plain) {
+			return fmt.Errorf("plain HTTP is served on loopback only, not on %s", plain)
+		}
+	}
 	return c.normaliseIdentity()
 }
 
 func (c *Config) normaliseIdentity() error {
 	if c.AccountID != "" {
 		if _, err := arn.ParseAccountID(c.AccountID); err != nil {
-			return fmt.Errorf("account id: %w", err)
+			return fmt.Errorf("the account id %q is not 12 digits", c.AccountID)
 		}
 	}
 	if (c.RootAccessKeyID == "") != (c.RootSecretAccessKey == "") {

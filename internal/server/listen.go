@@ -31,9 +31,6 @@ func (s *Server) listen(background context.Context) error {
 	for _, address := range s.cfg.Listen {
 		plain, isPlain := strings.CutPrefix(address, "http://")
 		if isPlain {
-			if !isLoopback(plain) {
-				return fmt.Errorf("plain HTTP is served on loopback only, not on %s", plain)
-			}
 			if err := s.serve(plain, "http://", s.handler, nil); err != nil {
 				return err
 			}

@@ -190,4 +190,3 @@ func underPath(policy string, prefix *string) bool {
 	a, err := arn.Parse(policy)
 	return prefix == nil || err == nil && strings.HasPrefix(strings.TrimPrefix(a.Resource, "policy"), *prefix)
 }
-

@@ -103,9 +103,12 @@ func (s *Service) readRequest(a *attempt) error {
 		return err
 	}
 	req, failed, err := parseSessionRequest(query, a.raw.Body)
-	a.request = req
+	a.request = req // also beside an error
 	if err != nil {
 		return awsapi.Errorf("SerializationException", http.StatusBadRequest, "%v", err)
+	}
+	if e := awsapi.CheckHead(a.raw.Request); e != nil {
+		return e
 	}
 	if a.leafDER, a.chain, err = certchain.DecodeHeaders(h.Get("X-Amz-X509"), h.Get("X-Amz-X509-Chain")); err != nil {
 		return certificateError(err)
