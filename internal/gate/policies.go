@@ -166,6 +166,10 @@ func (g *Gate) setSession(ctx context.Context, set *iampolicy.Set, p *awsapi.Pri
 	}
 	for _, a := range sess.PolicyARNs {
 		policy, err := g.managed(ctx, p.Account, a)
+		if errors.Is(err, store.ErrNotFound) {
+			set.Session = nil // it may have held a Deny: a session that lost a policy may do nothing
+			return nil
+		}
 		if err != nil {
 			return err
 		}
