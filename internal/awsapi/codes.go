@@ -43,6 +43,12 @@ func public(p wire.Protocol, e *Error) (code string, status int) {
 	return code, status
 }
 
+// RESTCode is the code that a client of a REST-JSON service sees, for the records of a [RawHandler].
+func (e *Error) RESTCode() string {
+	code, _ := public(wire.RESTJSON, e)
+	return code
+}
+
 // fromFault is the public face of a request that could not be decoded.
 func fromFault(f *wire.Fault) *Error {
 	return &Error{Code: string(f.Code), Status: http.StatusBadRequest, Message: f.Message}

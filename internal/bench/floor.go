@@ -63,7 +63,7 @@ func floorHandler(pub crypto.PublicKey, status, size int) http.Handler {
 }
 
 // runFloor serves the bare handler until ctx or stdin ends: with its parent, however that ends.
-func runFloor(ctx context.Context, args []string, stdout io.Writer) error {
+func runFloor(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	f := flag.NewFlagSet(floorMode, flag.ContinueOnError)
 	key := f.String("key", "", "public key, PKIX in base64; none: no signature is checked")
 	status := f.Int("status", http.StatusCreated, "status of every answer")
@@ -97,7 +97,7 @@ func runFloor(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	parentGone := make(chan struct{})
 	go func() {
-		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // any end of it is the end
+		io.Copy(io.Discard, stdin) //nolint:errcheck // any end of it is the end
 		close(parentGone)
 	}()
 	failed := make(chan error, 1)

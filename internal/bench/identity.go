@@ -23,15 +23,22 @@ func (b *bench) identity(ctx context.Context, out io.Writer, say func(string, ..
 	if err != nil {
 		return err
 	}
-	row, err := b.measure(ctx, "GetCallerIdentity", p256, b.target.identityPool(creds), nil)
+	requests := b.target.identityPool(creds)
+	row, err := b.measure(ctx, "GetCallerIdentity", p256, requests, nil)
 	if err != nil {
 		return err
 	}
+	if b.options.cpuprofile != "" {
+		if err := b.profile(ctx, requests, b.options.cpuprofile+".identity", say); err != nil {
+			return err
+		}
+	}
 	t := newTable(out, "GetCallerIdentity signed with session credentials, against a bare handler that does nothing",
-		"req/s", "bare req/s", "throughput ratio", "CPU µs/req", "bare CPU µs/req", "CPU µs beyond it", "raw P-256 µs")
+		"req/s", "bare req/s", "throughput ratio", "CPU µs/req", "bare CPU µs/req", "CPU µs beyond it", "idle CPUs", "drain s", "fdatasync µs", "raw P-256 µs")
 	beyond := row.real.perRequest() - row.floor.perRequest()
 	t.row(fmt.Sprintf("%.0f", row.real.rate()), fmt.Sprintf("%.0f", row.floor.rate()), fmt.Sprintf("%.2f", row.ratio()),
 		micros(row.real.perRequest()), micros(row.floor.perRequest()),
-		atMost("%.1f", float64(beyond)/1e3, float64(goalIdentity)/1e3), micros(row.raw.p256))
+		atMost("%.1f", float64(beyond)/1e3, float64(goalIdentity)/1e3),
+		fmt.Sprintf("%.2f", row.real.idleCPUs()), fmt.Sprintf("%.1f", row.real.drained.Seconds()), micros(row.sync), micros(row.raw.p256))
 	return t.flush()
 }

@@ -132,6 +132,12 @@ func (c *clientConn) exchange(request []byte, status int, deadline time.Time) er
 	return err
 }
 
+// Limits of an answer. A line is limited by the reader's buffer.
+const (
+	maxHeaderLines = 64
+	maxAnswer      = 1 << 20 // bytes
+)
+
 // readHead reads the status line and headers; the body follows. Answers without a length are refused.
 func (c *clientConn) readHead() (status, length int, err error) {
 	line, err := c.in.ReadSlice('\n')
@@ -145,12 +151,15 @@ func (c *clientConn) readHead() (status, length int, err error) {
 		return 0, 0, err
 	}
 	length = -1
-	for {
+	for range maxHeaderLines {
 		if line, err = c.in.ReadSlice('\n'); err != nil {
 			return 0, 0, err
 		}
 		if len(line) <= 2 {
-			break
+			if length < 0 || length > maxAnswer {
+				return 0, 0, fmt.Errorf("an answer with status %d has no Content-Length up to %d", status, maxAnswer)
+			}
+			return status, length, nil
 		}
 		const name = "content-length:"
 		if len(line) > len(name) && strings.EqualFold(string(line[:len(name)]), name) {
@@ -159,8 +168,5 @@ func (c *clientConn) readHead() (status, length int, err error) {
 			}
 		}
 	}
-	if length < 0 {
-		return 0, 0, fmt.Errorf("an answer with status %d has no Content-Length", status)
-	}
-	return status, length, nil
+	return 0, 0, fmt.Errorf("an answer with status %d has more than %d header lines", status, maxHeaderLines)
 }

@@ -49,7 +49,7 @@ const (
 	sectionComponents = "components"
 )
 
-var allSections = "warm,cold,identity,scale,memory,components"
+const allSections = "warm,cold,identity,scale,memory,components"
 
 // options are the command line.
 type options struct {
@@ -78,7 +78,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	scale := f.String("scale", "10,1000,100000", "numbers of anchors, roles and subjects in the store")
 	only := f.String("only", allSections, "sections to run")
 	f.BoolVar(&o.quick, "quick", false, "one second for each measurement, smaller stores: for a first look only")
-	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write a CPU profile of the server under the warm P-256 load to this file")
+	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server to this `file` (warm P-256) and to file.identity (GetCallerIdentity)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (o *options) wants(section string) bool { return slices.Contains(o.sections
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == floorMode {
-		return runFloor(ctx, args[1:], stdout)
+		return runFloor(ctx, args[1:], os.Stdin, stdout)
 	}
 	o, err := parseOptions(args, stderr)
 	if err != nil {

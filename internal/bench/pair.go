@@ -13,7 +13,10 @@ import (
 // side is what one server did in its windows.
 type side struct {
 	load
+	// serverCPU includes what the server did after the load to bring the audit log into the store.
 	serverCPU, clientCPU time.Duration
+	idle                 time.Duration // of all CPUs, under the load
+	drained              time.Duration // how long the rest of the audit log took
 }
 
 func (s *side) add(o side) {
@@ -21,7 +24,12 @@ func (s *side) add(o side) {
 	s.wall += o.wall
 	s.serverCPU += o.serverCPU
 	s.clientCPU += o.clientCPU
+	s.idle += o.idle
+	s.drained += o.drained
 }
+
+// idleCPUs is how many CPUs had nothing to do: a server that leaves some waits for something else.
+func (s side) idleCPUs() float64 { return s.idle.Seconds() / s.wall.Seconds() }
 
 // perRequest is the server's CPU time of one request.
 func (s side) perRequest() time.Duration {
@@ -39,6 +47,7 @@ type pair struct {
 	real  side
 	floor side
 	raw   rawTimes
+	sync  time.Duration // of one small append on the idle disk, which group commit waits for
 }
 
 // ratio is rolecalld's throughput as a part of the floor's.
@@ -60,17 +69,27 @@ type bench struct {
 	target    *target
 }
 
-// window loads one server for d and reads CPU times around it.
+// reading is a look at the clocks of all that takes part.
+type reading struct{ server, client, idle time.Duration }
+
+func readClocks(c *child) (r reading, err error) {
+	if r.server, err = c.cpu(); err != nil {
+		return r, err
+	}
+	if r.client, err = cpuTime(unix.RUSAGE_SELF); err != nil {
+		return r, err
+	}
+	r.idle, err = idleTime()
+	return r, err
+}
+
+// window loads one server for d, or with most requests if that is sooner, and reads the clocks around it.
 func window(ctx context.Context, c *child, conns *clients, p *pool, d time.Duration, most int64) (side, error) {
 	requests, err := p.fresh()
 	if err != nil {
 		return side{}, err
 	}
-	server, err := c.cpu()
-	if err != nil {
-		return side{}, err
-	}
-	self, err := cpuTime(unix.RUSAGE_SELF)
+	before, err := readClocks(c)
 	if err != nil {
 		return side{}, err
 	}
@@ -78,12 +97,16 @@ func window(ctx context.Context, c *child, conns *clients, p *pool, d time.Durat
 	if err != nil {
 		return side{}, fmt.Errorf("%s: %w", c.name, err)
 	}
-	serverAfter, err := c.cpu()
+	after, err := readClocks(c)
 	if err != nil {
 		return side{}, err
 	}
-	selfAfter, err := cpuTime(unix.RUSAGE_SELF)
-	return side{l, serverAfter - server, selfAfter - self}, err
+	drained, err := c.drain(ctx)
+	if err != nil {
+		return side{}, err
+	}
+	server, err := c.cpu()
+	return side{l, server - before.server, after.client - before.client, after.idle - before.idle, drained}, err
 }
 
 // measure loads rolecalld and a bare handler in turns. Without a key the bare handler verifies nothing.
@@ -114,6 +137,10 @@ func (b *bench) measure(ctx context.Context, name string, kind keyKind, p *pool,
 	if err != nil {
 		return nil, err
 	}
+	syncBefore, err := syncTime(b.target.dataDir)
+	if err != nil {
+		return nil, err
+	}
 	for range turns {
 		for i, s := range servers {
 			one, err := window(ctx, s, conns[i], p, b.options.time/turns, maxRequests)
@@ -124,6 +151,10 @@ func (b *bench) measure(ctx context.Context, name string, kind keyKind, p *pool,
 		}
 	}
 	after, err := b.primitive.times()
-	out.raw = mean(before, after)
+	if err != nil {
+		return nil, err
+	}
+	syncAfter, err := syncTime(b.target.dataDir)
+	out.raw, out.sync = mean(before, after), (syncBefore+syncAfter)/2
 	return out, err
 }

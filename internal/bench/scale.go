@@ -13,7 +13,7 @@ const goalScale = 1.2
 // scale measures warm sessions with ever more rows in the store.
 func (b *bench) scale(ctx context.Context, out io.Writer, say func(string, ...any)) error {
 	t := newTable(out, "CreateSession, warm P-256, by the number of anchors, of roles and of subjects in the store",
-		"rows of each", "req/s", "CPU µs/req", "× raw P-256", "ratio to the first", "resident", "raw P-256 µs")
+		"rows of each", "req/s", "CPU µs/req", "× raw P-256", "ratio to the first", "resident", "fdatasync µs", "raw P-256 µs")
 	var first float64
 	p := b.target.pkis[p256]
 	for _, n := range b.options.scale {
@@ -35,7 +35,7 @@ func (b *bench) scale(ctx context.Context, out io.Writer, say func(string, ...an
 		} else {
 			ratio = atMost("%.2f", row.multiple()/first, goalScale)
 		}
-		t.row(fmt.Sprint(n), fmt.Sprintf("%.0f", row.real.rate()), micros(row.real.perRequest()), fmt.Sprintf("%.2f", row.multiple()), ratio, mib(resident), micros(row.raw.p256))
+		t.row(fmt.Sprint(n), fmt.Sprintf("%.0f", row.real.rate()), micros(row.real.perRequest()), fmt.Sprintf("%.2f", row.multiple()), ratio, mib(resident), micros(row.sync), micros(row.raw.p256))
 	}
 	return t.flush()
 }

@@ -18,13 +18,14 @@ const (
 )
 
 func sessionTable(out io.Writer, title string) *table {
-	return newTable(out, title, "chain", "req/s", "bare req/s", "throughput ratio", "CPU µs/req", "bare CPU µs/req", "× raw P-256", "× raw same kind", "client µs/req", "raw P-256 µs", "raw RSA µs")
+	return newTable(out, title, "chain", "req/s", "bare req/s", "throughput ratio", "CPU µs/req", "bare CPU µs/req", "× raw P-256", "× raw same kind", "client µs/req", "idle CPUs", "bare idle", "drain s", "fdatasync µs", "raw P-256 µs", "raw RSA µs")
 }
 
 func (t *table) session(p *pair, throughput, multiple string) {
 	t.row(p.name, fmt.Sprintf("%.0f", p.real.rate()), fmt.Sprintf("%.0f", p.floor.rate()), throughput,
 		micros(p.real.perRequest()), micros(p.floor.perRequest()), multiple,
-		fmt.Sprintf("%.2f", float64(p.real.perRequest())/float64(p.raw.of(p.kind))), micros(p.real.clientPerRequest()), micros(p.raw.p256), micros(p.raw.rsa2048))
+		fmt.Sprintf("%.2f", float64(p.real.perRequest())/float64(p.raw.of(p.kind))), micros(p.real.clientPerRequest()),
+		fmt.Sprintf("%.2f", p.real.idleCPUs()), fmt.Sprintf("%.2f", p.floor.idleCPUs()), fmt.Sprintf("%.1f", p.real.drained.Seconds()), micros(p.sync), micros(p.raw.p256), micros(p.raw.rsa2048))
 }
 
 // warm sends requests of one certificate, whose path the server has validated before.
@@ -40,11 +41,13 @@ func (b *bench) warm(ctx context.Context, out io.Writer, say func(string, ...any
 		}
 		t.session(row, atLeast("%.2f", row.ratio(), goalThroughput), atMost("%.2f", row.multiple(), goalWarm))
 		if kind == p256 && b.options.cpuprofile != "" {
-			if err := b.profile(ctx, requests, say); err != nil {
+			if err := b.profile(ctx, requests, b.options.cpuprofile, say); err != nil {
 				return err
 			}
 		}
 	}
+	t.note("CPU includes what it takes after the load to bring the audit log into the store; drain is how long that went on.")
+	t.note("Idle CPUs under the load mean that the server waits for the disk, or the machine was not quiet if the bare handler leaves some too.")
 	return t.flush()
 }
 
@@ -75,9 +78,9 @@ func (b *bench) issueCold(p *pki, say func(string, ...any)) error {
 }
 
 // profile loads the server once more while it profiles itself: the figures above stay undisturbed.
-func (b *bench) profile(ctx context.Context, p *pool, say func(string, ...any)) error {
+func (b *bench) profile(ctx context.Context, p *pool, file string, say func(string, ...any)) error {
 	seconds := max(1, int(b.options.time/time.Second))
-	say("CPU profile of %d s", seconds)
+	say("CPU profile of %d s into %s", seconds, file)
 	conns, err := dial(ctx, b.target.server.address, b.options.conns)
 	if err != nil {
 		return err
@@ -85,7 +88,7 @@ func (b *bench) profile(ctx context.Context, p *pool, say func(string, ...any)) 
 	defer conns.close()
 	done := make(chan error, 1)
 	go func() {
-		done <- fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.target.server.metrics, seconds), b.options.cpuprofile)
+		done <- fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.target.server.metrics, seconds), file)
 	}()
 	_, err = window(ctx, b.target.server, conns, p, time.Duration(seconds)*time.Second+500*time.Millisecond, maxRequests)
 	if fetched := <-done; err == nil {

@@ -9,11 +9,15 @@ import (
 )
 
 // table prints aligned columns under a title.
-type table struct{ w *tabwriter.Writer }
+type table struct {
+	out   io.Writer
+	title string
+	w     *tabwriter.Writer
+	notes []string
+}
 
 func newTable(out io.Writer, title string, columns ...string) *table {
-	fmt.Fprintf(out, "\n%s\n", title)
-	t := &table{tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
+	t := &table{out: out, title: title, w: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
 	t.row(columns...)
 	return t
 }
@@ -22,7 +26,24 @@ func (t *table) row(cells ...string) {
 	fmt.Fprintln(t.w, "  "+strings.Join(cells, "\t")) //nolint:errcheck // flush reports it
 }
 
-func (t *table) flush() error { return t.w.Flush() }
+// flush prints the title and all rows at once, so that progress lines do not come between.
+func (t *table) flush() error {
+	if _, err := fmt.Fprintf(t.out, "\n%s\n", t.title); err != nil {
+		return err
+	}
+	if err := t.w.Flush(); err != nil {
+		return err
+	}
+	for _, n := range t.notes {
+		if _, err := fmt.Fprintf(t.out, "  %s\n", n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note adds a line below the table.
+func (t *table) note(text string) { t.notes = append(t.notes, text) }
 
 // verdict compares a figure with its goal.
 func verdict(met bool) string {

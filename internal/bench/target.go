@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/certattr"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
 )
@@ -132,6 +133,10 @@ func (t *target) addResources(ctx context.Context, db *store.DB, kind keyKind, p
 		return err
 	}
 	t.ids[kind] = ids
+	var mappings []store.AttributeMapping
+	for _, m := range certattr.Defaults() { // what CreateProfile stores
+		mappings = append(mappings, store.AttributeMapping{CertificateField: m.CertificateField, Specifiers: m.Specifiers})
+	}
 	return db.Update(ctx, func(tx *store.Tx) error {
 		return errors.Join(
 			tx.CreateTrustAnchor(&store.TrustAnchor{
@@ -140,7 +145,7 @@ func (t *target) addResources(ctx context.Context, db *store.DB, kind keyKind, p
 			}),
 			tx.CreateProfile(&store.Profile{
 				Account: account, Region: region, ID: profileID, Name: "bench " + string(kind), Enabled: true,
-				RoleARNs: []string{ids.role}, Duration: 3600, CreatedAt: tx.Now, UpdatedAt: tx.Now,
+				RoleARNs: []string{ids.role}, Duration: 3600, Mappings: mappings, CreatedAt: tx.Now, UpdatedAt: tx.Now,
 			}),
 			tx.CreateRole(&store.Role{
 				Account: account, Name: roleName, Path: "/", ID: sessiontoken.NewID("AROA"), TrustPolicy: trust, MaxSession: 3600, CreatedAt: tx.Now,

@@ -274,21 +274,23 @@ func (q *run) identity(ctx context.Context) (string, error) {
 	return fmt.Sprintf("you are %s until %s", who.Arn, c.Expiration), nil
 }
 
+// printNextSteps prints lines to paste. Older AWS CLIs know neither AWS_ENDPOINT_URL (before 2.13) nor AWS_REGION (1.x) and
+// would talk to AWS itself: hence the flag and AWS_DEFAULT_REGION.
 func (q *run) printNextSteps() {
 	fmt.Fprintf(q.cfg.Out, `
 The server is running. In another terminal, as the workload:
 
   export AWS_CONFIG_FILE=%[1]s
   export AWS_PROFILE=%[2]s AWS_CA_BUNDLE=%[3]s AWS_ENDPOINT_URL=%[4]s
-  aws sts get-caller-identity
-  aws rolesanywhere list-trust-anchors
+  aws --endpoint-url %[4]s sts get-caller-identity
+  aws --endpoint-url %[4]s rolesanywhere list-trust-anchors
 
 and as the administrator:
 
-  export AWS_SHARED_CREDENTIALS_FILE=%[5]s AWS_PROFILE=default AWS_REGION=%[6]s
+  export AWS_SHARED_CREDENTIALS_FILE=%[5]s AWS_PROFILE=default AWS_DEFAULT_REGION=%[6]s
   export AWS_CA_BUNDLE=%[3]s AWS_ENDPOINT_URL=%[4]s
-  aws rolesanywhere list-subjects
-  aws cloudtrail lookup-events --max-items 5
+  aws --endpoint-url %[4]s rolesanywhere list-subjects
+  aws --endpoint-url %[4]s cloudtrail lookup-events --max-items 5
 
 Ctrl-C stops the server.
 `, q.configFile, profileName, q.caBundle, q.endpoint, filepath.Join(q.dir, "data", "root-credentials"), region)

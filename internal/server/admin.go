@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/keyring"
@@ -17,11 +19,15 @@ func withStore(ctx context.Context, cfg *Config, fn func(*store.DB, *keyring.Rin
 	if cfg.Store == "memory" {
 		return errors.New("a memory store cannot be reached from another process")
 	}
-	if _, err := cfg.prepareDataDir(); err != nil {
+	// A mistyped folder must not become a new, empty one.
+	ring, err := keyring.Load(filepath.Join(cfg.DataDir, KeyRingFile))
+	if errors.Is(err, keyring.ErrMissing) {
+		return fmt.Errorf("%w: the data folder is one that a server was started on before", err)
+	}
+	if err != nil {
 		return err
 	}
-	ring, _, err := openRing(cfg.DataDir)
-	if err != nil {
+	if _, err := cfg.prepareDataDir(); err != nil {
 		return err
 	}
 	db, err := store.Open(ctx, store.Config{Source: cfg.storeSource()})

@@ -116,10 +116,16 @@ func createAccount(ctx context.Context, db *store.DB, ring *keyring.Ring, cfg *C
 	if !first {
 		file += "-" + string(id)
 	}
-	if err := writeCredentials(file, keyID, secret); err != nil {
+	// Only the first account's file may be replaced: it is left over from a first start that did not finish. Another
+	// account's file may hold the one copy of its root key.
+	err := writeCredentials(file, keyID, secret, first)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("account %s or its credentials file %s exists already", id, file)
+	}
+	if err != nil {
 		return nil, err
 	}
-	err := db.Update(ctx, func(tx *store.Tx) error {
+	err = db.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.CreateAccount(&store.Account{ID: id, Name: name, CreatedAt: tx.Now}); err != nil {
 			return err
 		}
@@ -161,7 +167,7 @@ func ensureGivenRootKey(ctx context.Context, db *store.DB, ring *keyring.Ring, c
 	if err != nil {
 		return err
 	}
-	return writeCredentials(filepath.Join(cfg.DataDir, rootCredentialsFile), id, secret)
+	return writeCredentials(filepath.Join(cfg.DataDir, rootCredentialsFile), id, secret, true)
 }
 
 // randomAccountID draws twelve digits, the first of which is not 0: some tools read account ids as numbers.
@@ -173,8 +179,9 @@ func randomAccountID() (arn.AccountID, error) {
 	return arn.AccountID(fmt.Sprint(n.Int64() + 100_000_000_000)), nil
 }
 
-// writeCredentials writes an AWS credentials file, private to its owner, in one step.
-func writeCredentials(path, keyID, secret string) error {
+// writeCredentials writes an AWS credentials file, private to its owner, in one step. Without replace a file that is
+// there stays, and the error is fs.ErrExist.
+func writeCredentials(path, keyID, secret string, replace bool) error {
 	text := "[default]\naws_access_key_id = " + keyID + "\naws_secret_access_key = " + secret + "\n"
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".credentials-*") // created 0600
 	if err != nil {
@@ -182,11 +189,12 @@ func writeCredentials(path, keyID, secret string) error {
 	}
 	_, err = tmp.WriteString(text)
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
+	if err == nil && replace {
+		if err = os.Rename(tmp.Name(), path); err == nil {
+			return nil
+		}
+	} else if err == nil {
+		err = os.Link(tmp.Name(), path)
 	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return nil
+	return errors.Join(err, os.Remove(tmp.Name()))
 }

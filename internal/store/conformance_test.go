@@ -249,9 +249,9 @@ func resourceTests() []func(*testing.T, *DB) {
 				return CRL{Account: acct, Region: region, ID: letter(i), Data: []byte{1}, TrustAnchorID: "ta1", CreatedAt: t0, UpdatedAt: t0}
 			}}),
 		lifecycle("subject", resource[Subject]{
-			row: Subject{acct, region, "~", "CN=a", true, tags, t0, t0, t0, []SubjectCredential{{"01", "CN=ca", t0, "PEM", true, false}}},
-			changed: Subject{acct, region, "~", "CN=a", false, nil, t0, later, later, []SubjectCredential{{"02", "CN=ca", later, "PEM", true, true},
-				{"01", "CN=ca", t0, "PEM", true, false}}},
+			row: Subject{acct, region, "~", "CN=a", true, tags, t0, t0, t0, []SubjectCredential{{Serial: "01", Issuer: "CN=ca", SeenAt: t0, CertPEM: "PEM", Enabled: true, Failed: false}}},
+			changed: Subject{acct, region, "~", "CN=a", false, nil, t0, later, later, []SubjectCredential{{Serial: "02", Issuer: "CN=ca", SeenAt: later, CertPEM: "PEM", Enabled: true, Failed: true},
+				{Serial: "01", Issuer: "CN=ca", SeenAt: t0, CertPEM: "PEM", Enabled: true}}},
 			put: (*Tx).PutSubject,
 			get: func(tx *Tx) (*Subject, error) { return tx.GetSubject(acct, region, "~") },
 			list: func(tx *Tx, n int, a string) ([]Subject, string, error) {

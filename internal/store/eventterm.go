@@ -8,10 +8,10 @@ import (
 	"slices"
 )
 
-// Events are found through terms: one row per searchable value in one tree ordered by term and time, so that every filter
-// reads a single range, newest first, whatever else is stored.
+// Events are found through terms, one per searchable value. Of an event that is a row, each is a row of event_terms, in one tree
+// ordered by term and time, so that every filter reads a single range. A block has a Bloom filter of its events' terms.
 const (
-	termAny          = "*"
+	termID           = "i:" // only of ids that do not tell the time, see foreignID
 	termName         = "n:"
 	termSource       = "s:"
 	termUsername     = "u:"
@@ -20,23 +20,33 @@ const (
 	termResourceName = "r:"
 )
 
-// term bounds the length of a value: trees have page limits, and callers choose names.
-func term(prefix, value string) string {
+type eventTerm struct{ prefix, value string }
+
+func (t eventTerm) hash() uint64 { return termHash(t.prefix, t.value) }
+
+// key is the term as a row has it. Its length is bounded: trees have page limits, and callers choose names.
+func (t eventTerm) key() string {
 	const longest = 200
-	if len(value) <= longest {
-		return prefix + value
+	if len(t.value) <= longest {
+		return t.prefix + t.value
 	}
-	sum := sha256.Sum256([]byte(value))
-	return prefix + "sha256:" + hex.EncodeToString(sum[:])
+	sum := sha256.Sum256([]byte(t.value))
+	return t.prefix + "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// terms of a stored event. DeleteEventsBefore relies on getting the same ones from the row.
+// terms are the keys of a stored row. DeleteEventsBefore relies on getting the same ones from the row.
 func (e *Event) terms() []string {
-	out := []string{termAny}
+	var out []string
 	add := func(prefix, value string) {
-		if t := term(prefix, value); value != "" && !slices.Contains(out, t) {
+		if value == "" {
+			return
+		}
+		if t := (eventTerm{prefix, value}).key(); !slices.Contains(out, t) {
 			out = append(out, t)
 		}
+	}
+	if e.foreignID() {
+		add(termID, e.ID)
 	}
 	add(termName, e.Name)
 	add(termSource, e.Source)
@@ -50,12 +60,12 @@ func (e *Event) terms() []string {
 	return out
 }
 
-// terms of a filter, those first that usually match the fewest events.
-func (f *EventFilter) terms() []string {
-	var out []string
+// terms of a filter but for the id, those first that usually match the fewest events.
+func (f *EventFilter) terms() []eventTerm {
+	var out []eventTerm
 	add := func(prefix, value string) {
 		if value != "" {
-			out = append(out, term(prefix, clean(value)))
+			out = append(out, eventTerm{prefix, value})
 		}
 	}
 	add(termResourceName, f.ResourceName)
@@ -64,10 +74,30 @@ func (f *EventFilter) terms() []string {
 	add(termResourceType, f.ResourceType)
 	add(termName, f.Name)
 	add(termSource, f.Source)
-	if len(out) == 0 {
-		out = append(out, termAny)
+	return out
+}
+
+// cleaned is f as it can match: what is stored has been cleaned too.
+func (f *EventFilter) cleaned() EventFilter {
+	out := *f
+	for _, s := range []*string{&out.ID, &out.Name, &out.Source, &out.Username, &out.AccessKeyID, &out.ResourceType, &out.ResourceName} {
+		*s = clean(*s)
 	}
 	return out
+}
+
+// matches tests a cleaned event of f's account and region against everything in f but the times; f is cleaned.
+func (f *EventFilter) matches(e *Event) bool {
+	if f.ID != "" && e.ID != f.ID || f.Name != "" && e.Name != f.Name || f.Source != "" && e.Source != f.Source ||
+		f.Username != "" && e.Username != f.Username || f.AccessKeyID != "" && e.AccessKeyID != f.AccessKeyID ||
+		f.ReadOnly != nil && e.ReadOnly != *f.ReadOnly {
+		return false
+	}
+	// The type and the name may be those of two resources, as with terms.
+	return (f.ResourceType == "" || slices.ContainsFunc(e.Resources, func(r EventResource) bool { return r.Type == f.ResourceType })) &&
+		(f.ResourceName == "" || slices.ContainsFunc(e.Resources, func(r EventResource) bool {
+			return r.Name == f.ResourceName || r.ARN == f.ResourceName
+		}))
 }
 
 // chunks splits n rows into runs of descending powers of two, the largest limit: multi-row statements then have a handful

@@ -70,6 +70,7 @@ type DB struct {
 	view   *View
 	sync   syncState
 	stats  stats
+	known  knownCredentials
 
 	cancel context.CancelFunc // ends the background goroutines
 	done   sync.WaitGroup

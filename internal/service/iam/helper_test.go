@@ -1,14 +1,19 @@
 package iam_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"html"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rolecall/rolecall/internal/testserver"
+	"github.com/rolecall/rolecall/sigv4"
 )
 
 const (
@@ -172,3 +177,28 @@ func allow(action, resource, conditions string) string {
 func arnOf(resource string) string { return "arn:aws:iam::" + account + ":" + resource }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// in makes a call signed for another region.
+func (e *env) in(region, action string, params ...string) (int, string) {
+	e.t.Helper()
+	form := url.Values{"Action": {action}, "Version": {"2010-05-08"}}
+	for i := 0; i+1 < len(params); i += 2 {
+		form.Set(params[i], params[i+1])
+	}
+	body := form.Encode()
+	r, err := http.NewRequest(http.MethodPost, e.URL+"/", strings.NewReader(body))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	sum := sha256.Sum256([]byte(body))
+	err = sigv4.Sign(r, &sigv4.SignInput{
+		AccessKeyID: e.keys.AccessKeyID, SecretAccessKey: e.keys.SecretAccessKey, Region: region, Service: "iam",
+		Time: time.Now(), BodySHA256: hex.EncodeToString(sum[:]),
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	resp := e.Send(e.t, r)
+	return resp.Status, string(resp.Body)
+}

@@ -31,7 +31,7 @@ func newPage(c *awsapi.Call, marker *string, items *int32) (*page, error) {
 	if marker == nil {
 		return p, nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(*marker)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(*marker)
 	op, after, ok := strings.Cut(string(raw), "\n")
 	if err != nil || !ok || op != p.op || after == "" {
 		return nil, awsapi.Validation("Invalid Marker.")

@@ -52,6 +52,12 @@ func (k rigKey) in(region string) rigKey { k.region = region; return k }
 
 func newControlRig(t testing.TB, quotas Quotas) *controlRig {
 	t.Helper()
+	return newControlRigOn(t, "memory", quotas)
+}
+
+// newControlRigOn is newControlRig on another store.
+func newControlRigOn(t testing.TB, source string, quotas Quotas) *controlRig {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -59,7 +65,7 @@ func newControlRig(t testing.TB, quotas Quotas) *controlRig {
 		}
 	}
 	ctx := context.Background()
-	db, err := store.Open(ctx, store.Config{Source: "memory"})
+	db, err := store.Open(ctx, store.Config{Source: source})
 	must(err)
 	t.Cleanup(func() { must(db.Close()) })
 	log, err := audit.NewMemoryLog(audit.Options{})

@@ -46,7 +46,7 @@ func (s *Service) CreateSession(ctx context.Context, raw *awsapi.Raw) (*awsapi.R
 		return reply, nil
 	}
 	public := awsapi.AsError(err)
-	s.cfg.Metrics.SessionRefused(public.Code)
+	s.cfg.Metrics.SessionRefused(public.RESTCode())
 	if auditErr := s.recordRefusal(ctx, a, public); auditErr != nil {
 		return nil, awsapi.Internal(errors.Join(auditErr, err))
 	}
@@ -88,8 +88,13 @@ func denied(format string, args ...any) *awsapi.Error {
 	return awsapi.AccessDenied(format, args...)
 }
 
-// readRequest decodes headers and parameters; it looks nothing up.
+// readRequest decodes parameters and headers; it looks nothing up.
 func (s *Service) readRequest(a *attempt) error {
+	// The parameters are read first, but refused last: every refusal is recorded in the account that they name.
+	failed, paramErr := a.readParameters()
+	if e := awsapi.CheckHead(a.raw.Request); e != nil {
+		return e
+	}
 	h := a.raw.Request.Header
 	if len(h["X-Amz-X509"]) > 1 || len(h["X-Amz-X509-Chain"]) > 1 {
 		return denied("Invalid signature: a certificate header is there more than once")
@@ -97,26 +102,30 @@ func (s *Service) readRequest(a *attempt) error {
 	if h.Get("X-Amz-X509") == "" {
 		return awsapi.Errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token: CreateSession is signed with a certificate, sent in X-Amz-X509")
 	}
-	// The parameters come before the certificate: a refusal is recorded in the account that they name.
-	query, err := parseQuery(a.raw.Request.URL.RawQuery)
-	if err != nil {
-		return err
-	}
-	req, failed, err := parseSessionRequest(query, a.raw.Body)
-	a.request = req // also beside an error
-	if err != nil {
-		return awsapi.Errorf("SerializationException", http.StatusBadRequest, "%v", err)
-	}
-	if e := awsapi.CheckHead(a.raw.Request); e != nil {
-		return e
-	}
+	var err error
 	if a.leafDER, a.chain, err = certchain.DecodeHeaders(h.Get("X-Amz-X509"), h.Get("X-Amz-X509-Chain")); err != nil {
 		return certificateError(err)
+	}
+	if paramErr != nil {
+		return paramErr
 	}
 	if len(failed) > 0 {
 		return validationErrors(failed)
 	}
 	return nil
+}
+
+// readParameters reads query and body; failed are the constraints that do not hold.
+func (a *attempt) readParameters() (failed []string, err error) {
+	query, err := parseQuery(a.raw.Request.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	a.request, failed, err = parseSessionRequest(query, a.raw.Body)
+	if err != nil {
+		return nil, awsapi.Errorf("SerializationException", http.StatusBadRequest, "%v", err)
+	}
+	return failed, nil
 }
 
 // checkSignature proves that the sender holds the key of the certificate it shows.

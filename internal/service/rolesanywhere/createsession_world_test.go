@@ -29,16 +29,26 @@ func isEd25519(k crypto.Signer) bool {
 // world is what one CreateSession needs: a CA, and rows of its own.
 type world struct {
 	srv     *testserver.Server
+	db      *store.DB
 	ca      *entity
 	anchor  store.TrustAnchor
 	profile store.Profile
 	role    store.Role
+
+	beforeSend func()
 }
 
 // newWorld writes a trust anchor for ca, a role that trusts it, and a profile. mods change the rows before.
 func newWorld(t testing.TB, srv *testserver.Server, ca *entity, mods ...func(*world)) *world {
 	t.Helper()
-	w := &world{srv: srv, ca: ca}
+	w := newWorldIn(t, srv.DB(), ca, mods...)
+	w.srv = srv
+	return w
+}
+
+func newWorldIn(t testing.TB, db *store.DB, ca *entity, mods ...func(*world)) *world {
+	t.Helper()
+	w := &world{db: db, ca: ca}
 	w.anchor = store.TrustAnchor{
 		Account: account, Region: testserver.Region, ID: arn.NewUUID(), Name: "anchor", Enabled: true,
 		SourceType: "CERTIFICATE_BUNDLE", SourceData: ca.pem(),
@@ -76,7 +86,7 @@ func trustPolicy(anchorARN, issuer string) string {
 
 func (w *world) update(t testing.TB, fn func(*store.Tx) error) {
 	t.Helper()
-	if err := w.srv.DB().Update(t.Context(), fn); err != nil {
+	if err := w.db.Update(t.Context(), fn); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -108,7 +118,15 @@ func (w *world) call(who *entity, chain ...*entity) *call {
 
 func (w *world) send(t testing.TB, c *call) *testserver.Response {
 	t.Helper()
-	return w.srv.Send(t, c.request(t, w.srv.URL))
+	return w.sendRequest(t, c.request(t, w.srv.URL))
+}
+
+func (w *world) sendRequest(t testing.TB, r *http.Request) *testserver.Response {
+	t.Helper()
+	if w.beforeSend != nil {
+		w.beforeSend()
+	}
+	return w.srv.Send(t, r)
 }
 
 // crl puts a revocation list.

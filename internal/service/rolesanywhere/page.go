@@ -97,7 +97,8 @@ func pageToken(call *awsapi.Call, k resourceKind, id string) string {
 
 func openPageToken(call *awsapi.Call, k resourceKind, token string) (string, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(raw) != tokenBytes || raw[0] != tokenVersion ||
+	// The decoder passes over line ends: the length tells a token with some from the one that was made.
+	if err != nil || len(token) != base64.RawURLEncoding.EncodedLen(tokenBytes) || len(raw) != tokenBytes || raw[0] != tokenVersion ||
 		subtle.ConstantTimeCompare(raw[17:], tokenSum(call, k, raw[:17])) != 1 {
 		return "", ra.ValidationException("Invalid next token")
 	}

@@ -153,7 +153,9 @@ func TestAttributeMappings(t *testing.T) {
 	id := rig.profile(nil)["profileId"].(string)
 	path := "/profiles/" + id + "/mappings"
 	put := func(m object) *rigAnswer { return rig.send(rig.root, "PUT", path, m) }
-	del := func(query string) *rigAnswer { return rig.send(rig.root, "DELETE", path+"?certificateField="+query, nil) }
+	del := func(query string) *rigAnswer {
+		return rig.send(rig.root, "DELETE", path+"?certificateField="+query, nil)
+	}
 	check := func(what string, got object, want ...any) {
 		t.Helper()
 		if d := cmp.Diff(append([]any{}, want...), got["attributeMappings"]); d != "" {

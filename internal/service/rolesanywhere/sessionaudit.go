@@ -59,7 +59,7 @@ func (s *Service) recordRefusal(ctx context.Context, a *attempt, refusal *awsapi
 		// Where the store cannot say, the rate alone is the bound.
 	}
 	e := s.event(a)
-	e.ErrorCode, e.ErrorMessage = refusal.Code, refusal.Message
+	e.ErrorCode, e.ErrorMessage = refusal.RESTCode(), refusal.Message
 	if refusal.Explain != "" {
 		e.AdditionalEventData = map[string]string{"explanation": refusal.Explain}
 	}

@@ -156,24 +156,40 @@ CREATE TABLE subjects (
   dn TEXT NOT NULL,
   enabled BOOLEAN NOT NULL,
   tags TEXT NOT NULL,
-  credentials TEXT NOT NULL,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   last_seen_at BIGINT NOT NULL,
   PRIMARY KEY (account, region, id)
 );
+CREATE TABLE subject_credentials (
+  number BIGINT PRIMARY KEY,
+  account KEYTEXT NOT NULL,
+  region KEYTEXT NOT NULL,
+  subject KEYTEXT NOT NULL,
+  serial TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  enabled BOOLEAN NOT NULL,
+  cert_pem TEXT NOT NULL
+);
+CREATE INDEX subject_credentials_subject ON subject_credentials (account, region, subject);
+CREATE TABLE subject_sightings (
+  credential BIGINT PRIMARY KEY,
+  seen_at BIGINT NOT NULL,
+  failed BIGINT NOT NULL
+) CLUSTERED;
 CREATE TABLE events (
-  id KEYTEXT PRIMARY KEY,
   account KEYTEXT NOT NULL,
   region KEYTEXT NOT NULL,
   time BIGINT NOT NULL,
+  id KEYTEXT NOT NULL,
   name TEXT NOT NULL,
   source TEXT NOT NULL,
   username TEXT NOT NULL,
   access_key_id TEXT NOT NULL,
   read_only BOOLEAN NOT NULL,
   resources TEXT NOT NULL,
-  body BYTEA NOT NULL
+  body BYTEA NOT NULL,
+  PRIMARY KEY (account, region, time, id)
 );
 CREATE INDEX events_time ON events (time, id);
 CREATE TABLE event_terms (
@@ -184,3 +200,22 @@ CREATE TABLE event_terms (
   id KEYTEXT NOT NULL,
   PRIMARY KEY (account, region, term, time, id)
 ) CLUSTERED;
+CREATE TABLE event_blocks (
+  account KEYTEXT NOT NULL,
+  region KEYTEXT NOT NULL,
+  end_time BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  start_time BIGINT NOT NULL,
+  events BIGINT NOT NULL,
+  foreign_ids BOOLEAN NOT NULL,
+  filter BYTEA NOT NULL,
+  head BYTEA NOT NULL,
+  body BYTEA NOT NULL,
+  PRIMARY KEY (account, region, end_time, id)
+);
+CREATE INDEX event_blocks_foreign ON event_blocks (account, region, end_time, id) WHERE foreign_ids;
+CREATE INDEX event_blocks_time ON event_blocks (end_time);
+CREATE TABLE log_positions (
+  log KEYTEXT PRIMARY KEY,
+  position BYTEA NOT NULL
+);
