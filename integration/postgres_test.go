@@ -230,7 +230,7 @@ func TestNodeCutOffFromPostgreSQL(t *testing.T) {
 				t.Fatal("the process ended")
 			}
 			g.set(passing)
-			within(t, 20*time.Second, login)
+			t.Logf("back after %s", within(t, 20*time.Second, login))
 			n.stop(t)
 		})
 	}

@@ -89,3 +89,7 @@ func TestMetricsAndHealth(t *testing.T) {
 		}
 	}
 }
+
+func tlsDial(n *node) (*tls.Conn, error) {
+	return tls.Dial("tcp", n.address(), &tls.Config{RootCAs: n.trust, MinVersion: tls.VersionTLS12})
+}

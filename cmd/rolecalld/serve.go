@@ -49,9 +49,10 @@ account's root access key instead of a random one.`,
 	f.StringVar(&cfg.TLSKey, "tls-key", "", "PEM `file` with the server certificate's key")
 	f.StringSliceVar(&cfg.Hosts, "host", nil, "further `name` or address for the certificate made in the data folder, repeatable")
 	f.StringVar(&cfg.AccountID, "account-id", "", "12-digit `id` of the first account, at the first start only (default: random)")
-	f.StringVar(&cfg.Region, "region", "us-east-1", "`region` used in printed examples; every request chooses its own")
+	f.StringVar(&cfg.Region, "region", "us-east-1", "home `region`: IAM and STS ARNs have its partition; every request chooses its own region")
 	f.DurationVar(&cfg.Staleness, "staleness", 10*time.Second, "refuse new sessions after this `time` without contact to the store")
 	f.StringVar(&cfg.LogFormat, "log-format", "text", "`format` of the log on stderr: text or json")
+	f.StringVar(&cfg.Quotas, "quotas", "off", "AWS's default `quotas` on resources and sessions per second: off or aws")
 	f.DurationVar(&cfg.EventRetention, "event-retention", 90*24*time.Hour, "how long events can be looked up")
 	f.DurationVar(&cfg.DrainTimeout, "drain-timeout", 10*time.Second, "how long running requests may take after SIGTERM")
 	return cmd

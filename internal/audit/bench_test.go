@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/rolecall/rolecall/internal/store"
 )
 
 // benchDir is on the disk of the working copy: a temporary folder may be in memory, where a sync costs nothing.
@@ -172,4 +170,5 @@ func BenchmarkShip(b *testing.B) {
 
 type discardSink struct{}
 
-func (discardSink) Ship(context.Context, []store.Event, []SubjectSeen) error { return nil }
+func (discardSink) Position(context.Context, string) ([]byte, error) { return nil, nil }
+func (discardSink) Ship(context.Context, *Batch) error               { return nil }

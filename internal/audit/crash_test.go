@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/rolecall/rolecall/internal/store"
 )
 
 const (
@@ -26,7 +24,11 @@ const (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDirEnv); dir != "" {
-		if err := crashChild(dir, os.Getenv(crashRoundEnv)); err != nil {
+		child := crashChild
+		if os.Getenv(crashStoreEnv) != "" {
+			child = storeChild
+		}
+		if err := child(dir, os.Getenv(crashRoundEnv)); err != nil {
 			fmt.Fprintln(os.Stderr, "child:", err)
 			os.Exit(3)
 		}
@@ -34,12 +36,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fileSink appends the ids it is given to a file, in one write per batch: a store that survives the death of the process.
+// fileSink appends the ids it is given to a file, in one write per batch: a store that survives the death of the process. It knows no
+// positions, so that what is left in the log comes again after a crash.
 type fileSink struct{ f *os.File }
 
-func (s fileSink) Ship(_ context.Context, events []store.Event, _ []SubjectSeen) error {
+func (s fileSink) Position(context.Context, string) ([]byte, error) { return nil, nil }
+
+func (s fileSink) Ship(_ context.Context, batch *Batch) error {
 	var b strings.Builder
-	for _, e := range events {
+	for _, e := range batch.Events {
 		b.WriteString(e.ID + "\n")
 	}
 	_, err := s.f.WriteString(b.String())
@@ -87,7 +92,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	r := newRand(uint64(time.Now().UnixNano()))
 	var acked []string
 	for round := range crashRounds {
-		acked = append(acked, crashRound(t, dir, round, time.Duration(r.IntN(60))*time.Millisecond)...)
+		acked = append(acked, crashRound(t, dir, round, time.Duration(r.IntN(60))*time.Millisecond, "")...)
 	}
 	if len(acked) < crashRounds {
 		t.Fatalf("only %d records acknowledged in %d rounds: the test is too weak", len(acked), crashRounds)
@@ -136,10 +141,10 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 }
 
 // crashRound runs a child, kills it some time after it is ready, and returns what it acknowledged.
-func crashRound(t *testing.T, dir string, round int, after time.Duration) []string {
+func crashRound(t *testing.T, dir string, round int, after time.Duration, env string) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashDirEnv+"="+dir, fmt.Sprintf("%s=%03d", crashRoundEnv, round))
+	cmd.Env = append(os.Environ(), crashDirEnv+"="+dir, fmt.Sprintf("%s=%03d", crashRoundEnv, round), env)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

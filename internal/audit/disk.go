@@ -9,13 +9,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rolecall/rolecall/internal/arn"
 )
+
+// logIDLen is the length of a UUID.
+const logIDLen = 36
 
 const (
 	segmentSuffix = ".log"
 	asideSuffix   = ".damaged"
 	lockName      = "lock"
-	positionName  = "shipped"
+	idName        = "id"
 )
 
 // ErrLocked means that another process has the folder open.
@@ -118,6 +123,9 @@ func (d *disk) Remove(number uint64) error {
 	if err := os.Remove(d.name(number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("audit: removing a segment: %w", err)
 	}
+	if err := d.syncDir(); err != nil {
+		return fmt.Errorf("audit: removing a segment: %w", err)
+	}
 	return nil
 }
 
@@ -129,21 +137,35 @@ func (d *disk) SetAside(number uint64) (string, error) {
 	return to, d.syncDir()
 }
 
-func (d *disk) LoadPosition() ([]byte, error) {
-	b, err := os.ReadFile(filepath.Join(d.path, positionName))
+func (d *disk) ID() (string, error) {
+	name := filepath.Join(d.path, idName)
+	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return d.newID(name)
 	}
-	return b, err
+	if err != nil {
+		return "", fmt.Errorf("audit: reading the log's id: %w", err)
+	}
+	if len(b) != logIDLen {
+		return "", fmt.Errorf("audit: %s does not hold a log's id", name)
+	}
+	return string(b), nil
 }
 
-// SavePosition replaces the position file by rename. It is not synced: an older position only repeats idempotent work.
-func (d *disk) SavePosition(b []byte) error {
-	name := filepath.Join(d.path, positionName)
-	if err := os.WriteFile(name+".tmp", b, 0o600); err != nil {
-		return describe("writing the shipping position", err)
+func (d *disk) newID(name string) (string, error) {
+	id := arn.NewUUID()
+	f, err := os.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return "", describe("writing the log's id", err)
 	}
-	return os.Rename(name+".tmp", name)
+	_, err = f.WriteString(id)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = errors.Join(os.Rename(name+".tmp", name), d.syncDir())
+	}
+	if err != nil {
+		return "", describe("writing the log's id", err)
+	}
+	return id, nil
 }
 
 func (d *disk) syncDir() error {

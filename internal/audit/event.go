@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/store"
 )
 
 // EventType is CloudTrail's eventType. The zero value means AwsApiCall.
@@ -32,7 +33,7 @@ const (
 // Text fields may hold anything a caller sent; they are cut to their limits and escaped.
 type Event struct {
 	EventTime    time.Time // written with microseconds; the zero value means the time of Append
-	EventID      string    // unique; a random UUID is set by Append, Row and AppendJSON when it is empty
+	EventID      string    // unique; Append, Row and AppendJSON set one that tells EventTime when it is empty
 	RequestID    string
 	EventType    EventType
 	EventSource  string // such as rolesanywhere.amazonaws.com
@@ -89,11 +90,11 @@ type SubjectSeen struct {
 
 // normalise sets what the caller left empty.
 func (e *Event) normalise() {
-	if e.EventID == "" {
-		e.EventID = arn.NewUUID()
-	}
 	if e.EventTime.IsZero() {
 		e.EventTime = time.Now()
 	}
 	e.EventTime = e.EventTime.UTC().Truncate(time.Microsecond)
+	if e.EventID == "" {
+		e.EventID = store.NewEventID(e.EventTime)
+	}
 }

@@ -113,10 +113,12 @@ func readAll(t testing.TB, l *Log) []string {
 	return got
 }
 
-// memorySink is a store that keeps each event once, and fails while err is set.
+// memorySink is a store that counts events it has already, and fails while err is set; with late, only after it has stored.
 type memorySink struct {
 	mu       sync.Mutex
 	err      error
+	late     bool
+	position map[string][]byte
 	calls    int
 	order    []string // ids in the order of their first insertion
 	events   map[string]store.Event
@@ -124,17 +126,29 @@ type memorySink struct {
 	repeats  int
 }
 
-func (s *memorySink) Ship(_ context.Context, events []store.Event, subjects []SubjectSeen) error {
+func (s *memorySink) Position(_ context.Context, log string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position[log], nil
+}
+
+func (s *memorySink) Ship(_ context.Context, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
-	if s.err != nil {
+	if s.err != nil && !s.late {
 		return s.err
+	}
+	if !bytes.Equal(s.position[b.Log], b.From) {
+		return store.ErrMoved
 	}
 	if s.events == nil {
 		s.events = map[string]store.Event{}
+		s.position = map[string][]byte{}
 	}
-	for _, e := range events {
+	s.position[b.Log] = b.To
+	for _, e := range b.Events {
+		e.Body, e.Cert, e.CertAt = e.WholeBody(), nil, 0
 		if _, ok := s.events[e.ID]; ok {
 			s.repeats++
 			continue
@@ -142,8 +156,8 @@ func (s *memorySink) Ship(_ context.Context, events []store.Event, subjects []Su
 		s.events[e.ID] = e
 		s.order = append(s.order, e.ID)
 	}
-	s.subjects = append(s.subjects, subjects...)
-	return nil
+	s.subjects = append(s.subjects, b.Subjects...)
+	return s.err
 }
 
 func (s *memorySink) fail(err error) {
@@ -242,7 +256,6 @@ func (f *faulty) afterPowerLoss(r *rand.Rand) *memory {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := newMemory()
-	m.position = bytes.Clone(f.position)
 	for n, s := range f.segments {
 		data := bytes.Clone(s.data)
 		synced := f.synced[n]

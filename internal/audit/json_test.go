@@ -165,7 +165,8 @@ func TestEventLimits(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the limits of the fields add up to more than a record: %v", err)
 	}
-	rec, err := decodeRecord(b[frameHeader+1:])
+	var rec record
+	err = rec.decode(b[frameHeader+1:])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,7 @@ const (
 // Log is an append-only log of events. Its methods may be called from many goroutines.
 type Log struct {
 	folder  folder
+	id      string // the folder's
 	opts    Options
 	wake    chan struct{} // one token: there is something to commit
 	quit    chan struct{} // closed by Close
@@ -134,6 +135,10 @@ func newLog(f folder, opts Options) (*Log, error) {
 		wake:    make(chan struct{}, 1),
 		quit:    make(chan struct{}),
 		stopped: make(chan struct{}),
+	}
+	var err error
+	if l.id, err = f.ID(); err != nil {
+		return nil, err
 	}
 	next, err := l.recover()
 	if err != nil {

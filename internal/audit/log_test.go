@@ -57,7 +57,7 @@ func TestFolderIsPrivate(t *testing.T) {
 	}
 	entries, _ := os.ReadDir(dir)
 	if len(entries) != 3 {
-		t.Errorf("%d files, want lock, segment and position", len(entries))
+		t.Errorf("%d files, want lock, id and segment", len(entries))
 	}
 	for _, e := range entries {
 		if info, _ := e.Info(); info.Mode().Perm() != 0o600 {

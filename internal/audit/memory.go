@@ -7,13 +7,15 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/rolecall/rolecall/internal/arn"
 )
 
 // memory is the folder of a server that keeps nothing.
 type memory struct {
+	id       string
 	mu       sync.Mutex // guards all below; segments are written and read at the same time
 	segments map[uint64]*memorySegment
-	position []byte
 }
 
 type memorySegment struct {
@@ -21,7 +23,7 @@ type memorySegment struct {
 	data []byte // only ever appended to, so a reader's copy of the slice stays valid
 }
 
-func newMemory() *memory { return &memory{segments: map[uint64]*memorySegment{}} }
+func newMemory() *memory { return &memory{id: arn.NewUUID(), segments: map[uint64]*memorySegment{}} }
 
 func (m *memory) List() ([]uint64, error) {
 	m.mu.Lock()
@@ -75,18 +77,7 @@ func (m *memory) SetAside(number uint64) (string, error) {
 	return "memory", m.Remove(number)
 }
 
-func (m *memory) LoadPosition() ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.position), nil
-}
-
-func (m *memory) SavePosition(b []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.position = slices.Clone(b)
-	return nil
-}
+func (m *memory) ID() (string, error) { return m.id, nil }
 
 func (m *memory) Close() error { return nil }
 

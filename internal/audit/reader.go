@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // damage says where a segment stopped making sense.
@@ -22,7 +23,13 @@ func (d *damage) Unwrap() error { return d.cause }
 type certPlace struct {
 	offset int64
 	length int
+	der    []byte // nil when maxKeptCerts was reached
 }
+
+const (
+	maxKeptCerts = 4 << 20 // bytes of certificates that a reader holds in memory; it reads others again
+	arenaSize    = 128 << 10
+)
 
 // segmentReader reads the frames of one segment in order. It trusts nothing that a checksum does not cover.
 type segmentReader struct {
@@ -30,6 +37,9 @@ type segmentReader struct {
 	header segmentHeader
 	offset int64 // of the next frame
 	certs  map[fingerprint]certPlace
+	kept   int    // bytes of certificates held in certs
+	rec    record // what next returned last
+	arena  []byte // where bodies are copied to: many share one piece of memory
 	limit  int64  // read no further: what lies behind may be half written
 	buf    []byte // read-ahead
 	start  int64  // offset of buf[0]
@@ -119,7 +129,7 @@ func (r *segmentReader) readError(err error) error {
 	return fmt.Errorf("audit: reading a segment: %w", err)
 }
 
-// next returns the next event. Errors are those of frame. With skip, events are checked but not decoded, and the record is nil.
+// next returns the next event, valid until the call after. Errors are those of frame. With skip, events are checked but not decoded, and the record is nil.
 func (r *segmentReader) next(limit int64, skip func(end int64) bool) (*record, error) {
 	for {
 		at := r.offset
@@ -141,11 +151,10 @@ func (r *segmentReader) next(limit int64, skip func(end int64) bool) (*record, e
 			if skip != nil && skip(r.offset) {
 				continue
 			}
-			rec, err := decodeRecord(body)
-			if err != nil {
+			if err := r.rec.decode(body); err != nil {
 				return nil, r.damaged(at, err.Error())
 			}
-			return rec, r.complete(rec)
+			return &r.rec, r.complete(&r.rec)
 		default:
 			return nil, r.damaged(at, fmt.Sprintf("unknown kind %d", kind))
 		}
@@ -174,15 +183,21 @@ func (r *segmentReader) remember(at int64, body []byte) error {
 	if sha256.Sum256(der) != sum {
 		return r.damaged(at, "certificate does not match its fingerprint")
 	}
-	r.certs[sum] = certPlace{at + frameHeader + 1 + int64(len(sum)), len(der)}
+	place := certPlace{offset: at + frameHeader + 1 + int64(len(sum)), length: len(der)}
+	if r.kept+len(der) <= maxKeptCerts && r.certs[sum].der == nil {
+		r.kept += len(der)
+		place.der = bytes.Clone(der)
+	} else {
+		place.der = r.certs[sum].der
+	}
+	r.certs[sum] = place
 	return nil
 }
 
-// complete gives the record a body of its own with the certificate in it.
+// complete gives the record a body of its own, and the certificate.
 func (r *segmentReader) complete(rec *record) error {
-	body := bytes.Clone(rec.row.Body)
-	rec.row.Body = body
 	if !rec.hasCert {
+		rec.row.Body = r.keep(rec.row.Body)
 		return nil
 	}
 	place, ok := r.certs[rec.cert]
@@ -190,21 +205,40 @@ func (r *segmentReader) complete(rec *record) error {
 		// Its definition was lost with damaged frames. The event still counts: it keeps the fingerprint.
 		if rec.hole > 0 {
 			note := "sha256:" + hex.EncodeToString(rec.cert[:])
-			rec.row.Body = append(append(append([]byte(nil), body[:rec.hole]...), note...), body[rec.hole:]...)
+			rec.row.Body = slices.Concat(rec.row.Body[:rec.hole], []byte(note), rec.row.Body[rec.hole:])
+			return nil
 		}
+		rec.row.Body = r.keep(rec.row.Body)
 		return nil
 	}
-	der := make([]byte, place.length)
-	if _, err := r.src.ReadAt(der, place.offset); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("audit: reading a certificate: %w", err)
+	rec.row.Body = r.keep(rec.row.Body)
+	der := place.der
+	if der == nil {
+		der = make([]byte, place.length)
+		if _, err := r.src.ReadAt(der, place.offset); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("audit: reading a certificate: %w", err)
+		}
 	}
 	if rec.hole > 0 {
-		rec.row.Body = fillHole(body, rec.hole, der)
+		rec.row.Cert, rec.row.CertAt = der, rec.hole
 	}
 	if rec.subjectCert {
 		rec.subject.CertDER = der
 	}
 	return nil
+}
+
+// keep copies b to memory that nothing else will use.
+func (r *segmentReader) keep(b []byte) []byte {
+	if len(b) > arenaSize/8 {
+		return bytes.Clone(b)
+	}
+	if cap(r.arena)-len(r.arena) < len(b) {
+		r.arena = make([]byte, 0, arenaSize)
+	}
+	start := len(r.arena)
+	r.arena = append(r.arena, b...)
+	return r.arena[start:len(r.arena):len(r.arena)]
 }
 
 // resync moves to the next batch frame before limit, behind damage. It reports whether there is one.

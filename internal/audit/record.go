@@ -52,6 +52,8 @@ func appendRecord(b []byte, e *Event, s *SubjectSeen) ([]byte, certRef, error) {
 	start := len(b)
 	b = openFrame(b, kindEvent)
 	b = append(b, flags)
+	at := len(b) // the length of the columns, and where the hole in the body is, both filled in below
+	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
 	b = appendText(b, e.EventID)
 	b = appendText(b, string(e.Account))
 	b = appendText(b, string(e.Region))
@@ -73,12 +75,11 @@ func appendRecord(b []byte, e *Event, s *SubjectSeen) ([]byte, certRef, error) {
 	if s != nil {
 		b = appendSubject(b, s)
 	}
-	at := len(b) // where the hole in the body is, filled in below
-	b = append(b, 0, 0, 0, 0)
 	body := len(b)
+	binary.LittleEndian.PutUint32(b[at:], uint32(body-at-columnsStart))
 	b, hole := e.appendBody(b)
 	if hole > 0 {
-		binary.LittleEndian.PutUint32(b[at:], uint32(hole-body))
+		binary.LittleEndian.PutUint32(b[at+4:], uint32(hole-body))
 	}
 	if n := len(b) - start - frameHeader; n > MaxRecord {
 		return b, cert, fmt.Errorf("%w: %d bytes, limit %d", ErrTooLarge, n, MaxRecord)
@@ -128,22 +129,35 @@ func appendCert(b []byte, sum fingerprint, der []byte) []byte {
 	return b
 }
 
+// columnsStart is the size of the two lengths before the columns.
+const columnsStart = 8
+
 // record is one decoded event.
 type record struct {
 	row     store.Event
-	subject *SubjectSeen
+	subject SubjectSeen
 
 	cert        fingerprint
 	hole        int
 	hasCert     bool
+	hasSubject  bool
 	subjectCert bool
 }
 
-// decodeRecord reads the payload of an event frame, without its kind. Text is copied, the body is not.
-func decodeRecord(p []byte) (*record, error) {
-	d := decoder{rest: p}
-	var r record
-	flags := d.byte()
+// decode reads the payload of an event frame, without its kind, over what r held. The columns become one string that all
+// texts are parts of; the body is not copied.
+func (r *record) decode(p []byte) error {
+	*r = record{}
+	if len(p) < 1+columnsStart {
+		return fmt.Errorf("%w: event is cut short", errFrame)
+	}
+	flags := p[0]
+	length, hole := binary.LittleEndian.Uint32(p[1:]), binary.LittleEndian.Uint32(p[5:])
+	p = p[1+columnsStart:]
+	if uint64(length) > uint64(len(p)) {
+		return fmt.Errorf("%w: event is cut short", errFrame)
+	}
+	d := decoder{rest: string(p[:length])}
 	r.row.ReadOnly = flags&flagReadOnly != 0
 	r.row.ID = d.text()
 	r.row.Account = arn.AccountID(d.text())
@@ -153,73 +167,82 @@ func decodeRecord(p []byte) (*record, error) {
 	r.row.Source = d.text()
 	r.row.Username = d.text()
 	r.row.AccessKeyID = d.text()
-	n := d.uvarint(maxResources)
-	for range n {
-		r.row.Resources = append(r.row.Resources, store.EventResource{Type: d.text(), Name: d.text(), ARN: d.text()})
+	if n := d.uvarint(maxResources); n > 0 {
+		r.row.Resources = make([]store.EventResource, n)
+		for i := range r.row.Resources {
+			r.row.Resources[i] = store.EventResource{Type: d.text(), Name: d.text(), ARN: d.text()}
+		}
 	}
 	if r.hasCert = flags&flagCert != 0; r.hasCert {
-		copy(r.cert[:], d.bytes(len(r.cert)))
+		copy(r.cert[:], d.take(len(r.cert)))
 	}
-	if flags&flagSubject != 0 {
-		r.subject = &SubjectSeen{
+	if r.hasSubject = flags&flagSubject != 0; r.hasSubject {
+		r.subject = SubjectSeen{
 			Account: arn.AccountID(d.text()), Region: arn.Region(d.text()), SubjectID: d.text(), DN: d.text(),
 			SeenAt: d.time(), Serial: d.text(), Issuer: d.text(), Failed: flags&flagFailed != 0,
 		}
 		r.subjectCert = flags&flagSubjectCert != 0
 	}
-	hole := d.bytes(4)
-	if d.failed {
-		return nil, fmt.Errorf("%w: event does not decode", errFrame)
+	body := p[length:]
+	if d.failed || len(d.rest) != 0 {
+		return fmt.Errorf("%w: event does not decode", errFrame)
 	}
-	r.hole = int(binary.LittleEndian.Uint32(hole))
-	r.row.Body = d.rest
-	if r.row.ID == "" || len(d.rest) == 0 || r.hole > len(d.rest) || (r.hole > 0 && !r.hasCert) || (r.subjectCert && !r.hasCert) {
-		return nil, fmt.Errorf("%w: event is inconsistent", errFrame)
+	if r.row.ID == "" || len(body) == 0 || uint64(hole) > uint64(len(body)) || (hole > 0 && !r.hasCert) || (r.subjectCert && !r.hasCert) {
+		return fmt.Errorf("%w: event is inconsistent", errFrame)
 	}
-	return &r, nil
+	r.hole = int(hole)
+	r.row.Body = body
+	return nil
 }
 
 // decoder reads fields from the front of rest; after the first failure everything it returns is zero.
 type decoder struct {
-	rest   []byte
+	rest   string
 	failed bool
 }
 
-func (d *decoder) bytes(n int) []byte {
+func (d *decoder) take(n int) string {
 	if d.failed || n > len(d.rest) {
 		d.failed = true
-		return nil
+		return ""
 	}
-	b := d.rest[:n]
+	s := d.rest[:n]
 	d.rest = d.rest[n:]
-	return b
+	return s
 }
 
-func (d *decoder) byte() byte {
-	if b := d.bytes(1); b != nil {
-		return b[0]
+// number reads a uvarint (encoding/binary reads them from bytes only).
+func (d *decoder) number() (v uint64) {
+	for i := 0; i < len(d.rest) && i < binary.MaxVarintLen64 && !d.failed; i++ {
+		c := d.rest[i]
+		if i == binary.MaxVarintLen64-1 && c > 1 {
+			break
+		}
+		v |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			d.rest = d.rest[i+1:]
+			return v
+		}
 	}
+	d.failed = true
 	return 0
 }
 
 func (d *decoder) uvarint(limit uint64) int {
-	v, n := binary.Uvarint(d.rest)
-	if d.failed || n <= 0 || v > limit {
+	v := d.number()
+	if v > limit {
 		d.failed = true
 		return 0
 	}
-	d.rest = d.rest[n:]
 	return int(v)
 }
 
 func (d *decoder) time() time.Time {
-	v, n := binary.Varint(d.rest)
-	if d.failed || n <= 0 {
-		d.failed = true
+	v := d.number()
+	if d.failed {
 		return time.Time{}
 	}
-	d.rest = d.rest[n:]
-	return fromMicros(v)
+	return fromMicros(int64(v>>1) ^ -int64(v&1)) // as binary.AppendVarint writes it
 }
 
-func (d *decoder) text() string { return string(d.bytes(d.uvarint(4 * maxIdentifier))) }
+func (d *decoder) text() string { return d.take(d.uvarint(4 * maxIdentifier)) }

@@ -14,9 +14,6 @@ func (l *Log) recover() (next uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if pos, ok := loadPosition(l.folder); ok {
-		next = pos.segment
-	}
 	for i, n := range numbers {
 		next = max(next, n)
 		if err := l.recoverSegment(n, i == len(numbers)-1); err != nil {

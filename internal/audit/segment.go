@@ -92,11 +92,11 @@ type folder interface {
 	Open(number uint64) (segmentSource, error)
 	// Truncate cuts a segment to size and makes it durable; Sync makes it durable as it is.
 	Truncate(number uint64, size int64) error
+	// Remove is durable when it returns: a segment that came back would be shipped again.
 	Remove(number uint64) error
 	// SetAside keeps a damaged segment out of List for an operator to look at, and returns its new name.
 	SetAside(number uint64) (string, error)
-	// LoadPosition returns what the last SavePosition kept, or nil. It may be lost or stale, never torn into another value.
-	LoadPosition() ([]byte, error)
-	SavePosition([]byte) error
+	// ID names the folder among all logs: random, made once, durable before it is returned.
+	ID() (string, error)
 	Close() error
 }

@@ -16,10 +16,10 @@ type subjectKey struct {
 // add keeps events in order, and of each subject's credential only the latest sighting.
 func (b *shipment) add(rec *record) {
 	b.events = append(b.events, rec.row)
-	if rec.subject == nil {
+	if !rec.hasSubject {
 		return
 	}
-	sub := rec.subject
+	sub := &rec.subject
 	key := subjectKey{string(sub.Account), string(sub.Region), sub.SubjectID, sub.Serial, sub.Issuer}
 	if i, ok := b.index[key]; ok {
 		if !sub.SeenAt.Before(b.subjects[i].SeenAt) {

@@ -8,17 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/rolecall/rolecall/internal/store"
 )
-
-// Sink takes records into the store.
-type Sink interface {
-	// Ship inserts the events and updates the subjects in one transaction, durable when it returns nil. It is called again with
-	// the same events after an error or a crash, so an event whose id exists already must be left as it is without an error, and
-	// subjects must come out the same.
-	Ship(ctx context.Context, events []store.Event, subjects []SubjectSeen) error
-}
 
 // ShipperConfig tunes a Shipper. Log and Sink are required.
 type ShipperConfig struct {
@@ -26,7 +16,7 @@ type ShipperConfig struct {
 	Sink Sink
 	// Interval is the pause between rounds: a record is in the store about this long after Append. Default 500 ms.
 	Interval time.Duration
-	// MaxBatch is the largest number of events in one transaction. Default 512.
+	// MaxBatch is the largest number of events in one transaction. Default 2048.
 	MaxBatch int
 	// Logger hears when shipping fails, resumes or meets damage. Default: slog.Default.
 	Logger *slog.Logger
@@ -34,7 +24,7 @@ type ShipperConfig struct {
 
 const (
 	defaultInterval = 500 * time.Millisecond
-	defaultMaxBatch = 512
+	defaultMaxBatch = 2048
 	maxBatchBytes   = 4 << 20
 	minBackoff      = 50 * time.Millisecond
 	maxBackoff      = 800 * time.Millisecond // below a second: that soon after the store is back, records flow again
@@ -50,17 +40,18 @@ type ShipperStats struct {
 	Lag      time.Duration // how long there has been something to ship; 0 when all is shipped
 }
 
-// Shipper moves a Log's records into the store, in order and at least once, and deletes segments that are shipped.
+// Shipper moves a Log's records into the store, in order and exactly once, and deletes segments that are shipped.
 type Shipper struct {
 	cfg  ShipperConfig
 	turn chan struct{} // holds one token: whoever has it ships
 
 	// Used only by the holder of the turn.
 	reader   *segmentReader
-	damaged  bool     // the open segment has damage
-	reported position // the damage told of last
-	resumed  position
-	saved    bool // resumed is to be honoured
+	damaged  bool      // the open segment has damage
+	reported position  // the damage told of last
+	stored   []byte    // the log's position as the store has it
+	places   positions // stored, decoded
+	known    bool      // stored is what the store has: not before it has been read, nor after a failure
 
 	mu     sync.Mutex // guards what follows, which Stats reads
 	stats  ShipperStats
@@ -84,8 +75,6 @@ func NewShipper(cfg ShipperConfig) (*Shipper, error) {
 	}
 	s := &Shipper{cfg: cfg, turn: make(chan struct{}, 1)}
 	s.turn <- struct{}{}
-	s.resumed, s.saved = loadPosition(cfg.Log.folder)
-	s.at = s.resumed
 	return s, nil
 }
 
@@ -171,20 +160,48 @@ func (s *Shipper) shipBatch(ctx context.Context, seg segmentState) (more bool, e
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
+	if err := s.resume(ctx); err != nil {
+		return false, err
+	}
 	if readable, err := s.open(seg); err != nil || !readable {
 		return false, err
 	}
 	start := s.reader.offset
 	b, more, err := s.collect(seg)
-	if err == nil && len(b.events) > 0 {
-		err = s.cfg.Sink.Ship(ctx, b.events, b.subjects)
-	}
 	if err != nil {
 		s.reader.offset = start // the same records again
 		return false, err
 	}
-	s.advance(seg, len(b.events))
+	here := position{seg.number, s.reader.header.nonce, s.reader.offset}
+	if len(b.events) > 0 {
+		places := s.places.with(here)
+		batch := Batch{Log: s.cfg.Log.id, From: s.stored, To: places.encode(), Events: b.events, Subjects: b.subjects}
+		if err := s.cfg.Sink.Ship(ctx, &batch); err != nil {
+			// It may have been stored all the same: the position will tell.
+			s.reader.offset, s.known = start, false
+			return false, err
+		}
+		s.stored, s.places = batch.To, places
+	}
+	s.advance(here, len(b.events))
 	return more, nil
+}
+
+// resume asks the store how far this log has been shipped.
+func (s *Shipper) resume(ctx context.Context) error {
+	if s.known {
+		return nil
+	}
+	stored, err := s.cfg.Sink.Position(ctx, s.cfg.Log.id)
+	if err != nil {
+		return err
+	}
+	places, ok := decodePositions(stored)
+	if !ok {
+		s.cfg.Logger.Error("audit: the store's position of this log is damaged; what is left in the log will be shipped again")
+	}
+	s.stored, s.places, s.known = stored, places, true
+	return nil
 }
 
 // open makes reader that of seg. It reports false when seg has no readable header; any other failure is an error, to be repeated.
@@ -214,9 +231,8 @@ func (s *Shipper) closeReader() {
 
 // collect reads the next batch of seg.
 func (s *Shipper) collect(seg segmentState) (b shipment, more bool, err error) {
-	skip := func(end int64) bool {
-		return s.saved && s.resumed.segment == seg.number && s.resumed.nonce == s.reader.header.nonce && end <= s.resumed.offset
-	}
+	shipped := s.places.offset(seg.number, s.reader.header.nonce)
+	skip := func(end int64) bool { return end <= shipped }
 	for size := 0; len(b.events) < s.cfg.MaxBatch && size < maxBatchBytes; {
 		rec, err := s.reader.next(seg.size, skip)
 		var bad *damage
@@ -238,7 +254,7 @@ func (s *Shipper) collect(seg segmentState) (b shipment, more bool, err error) {
 			return b, false, err
 		}
 		b.add(rec)
-		size += len(rec.row.Body)
+		size += len(rec.row.Body) + len(rec.row.Cert)/8 // certificates repeat
 	}
 	return b, true, nil
 }
@@ -257,22 +273,14 @@ func (s *Shipper) report(segment uint64, offset int64, err error) {
 	s.cfg.Log.sealActive(segment)
 }
 
-// advance records that everything before the reader's place is in the store.
-func (s *Shipper) advance(seg segmentState, events int) {
-	p := position{seg.number, s.reader.header.nonce, s.reader.offset}
+// advance records that everything before p is in the store.
+func (s *Shipper) advance(p position, events int) {
 	s.mu.Lock()
-	moved := p != s.at
+	defer s.mu.Unlock()
 	s.at = p
 	s.stats.Shipped += uint64(events)
 	if events > 0 {
 		s.stats.Batches++
-	}
-	s.mu.Unlock()
-	if !moved {
-		return
-	}
-	if err := s.cfg.Log.folder.SavePosition(p.encode()); err != nil {
-		s.cfg.Logger.Warn("audit: cannot save the shipping position; a restart will ship records again", slog.Any("error", err))
 	}
 }
 

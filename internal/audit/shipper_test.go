@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rolecall/rolecall/internal/store"
 )
 
 func TestShipInOrderAndDelete(t *testing.T) {
@@ -122,18 +124,15 @@ func TestRestartGoesOnWhereItStopped(t *testing.T) {
 	mustAppend(t, l, ids("c", 3)...)
 	l.Close()
 
-	// Without a position everything that is left comes again, and the store keeps it once.
-	for _, text := range []string{"", "garbage", string(position{segment: 99, offset: 1 << 40}.encode())} {
-		if err := os.WriteFile(filepath.Join(dir, positionName), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		l = openTest(t, dir, Options{})
+	// Without a usable position everything that is left comes again.
+	l = openTest(t, dir, Options{})
+	for _, text := range []string{"", "garbage", string(positions{{segment: 99, offset: 1 << 40}}.encode())} {
+		sink := &memorySink{position: map[string][]byte{l.id: []byte(text)}, events: map[string]store.Event{}}
 		newTestFlush(t, l, sink)
-		mustAppend(t, l, "after "+text)
-		l.Close()
 		if !slices.Contains(sink.ids(), "c-0002") {
 			t.Errorf("position %q: records lost", text)
 		}
+		mustAppend(t, l, ids("c", 3)...)
 	}
 }
 
@@ -142,24 +141,82 @@ func TestPositionOfAnotherFile(t *testing.T) {
 	dir := t.TempDir()
 	l := openTest(t, dir, Options{})
 	mustAppend(t, l, ids("old", 50)...)
-	newTestFlush(t, l, &memorySink{})
-	l.Close()
-	pos, err := os.ReadFile(filepath.Join(dir, positionName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := t.TempDir()
-	l = openTest(t, other, Options{})
-	mustAppend(t, l, ids("new", 9)...)
-	l.Close()
-	if err := os.WriteFile(filepath.Join(other, positionName), pos, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l = openTest(t, other, Options{})
 	sink := &memorySink{}
 	newTestFlush(t, l, sink)
-	if diff := cmp.Diff(ids("new", 9), sink.ids()); diff != "" {
+	l.Close()
+	if err := os.Remove(filepath.Join(dir, "0000000000000001.log")); err != nil {
+		t.Fatal(err)
+	}
+	l = openTest(t, dir, Options{})
+	mustAppend(t, l, ids("new", 9)...)
+	newTestFlush(t, l, sink)
+	if diff := cmp.Diff(append(ids("old", 50), ids("new", 9)...), sink.ids()); diff != "" {
 		t.Errorf("shipped (-want +got):\n%s", diff)
+	}
+}
+
+// The answer to a commit is lost: the batch is in the store, and the position says so.
+func TestLostAnswerShipsOnce(t *testing.T) {
+	l := openTest(t, t.TempDir(), Options{SegmentBytes: 8 << 10})
+	sink := &memorySink{err: errors.New("connection lost"), late: true}
+	s := newTestShipper(t, l, sink)
+	want := ids("s", 60)
+	mustAppend(t, l, want...)
+	done := make(chan error)
+	go func() { done <- s.Flush(t.Context()) }()
+	waitFor(t, func() bool { return s.Stats().Failures >= 3 })
+	sink.fail(nil)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, sink.ids()); diff != "" || sink.repeats != 0 {
+		t.Errorf("%d repeats; shipped (-want +got):\n%s", sink.repeats, diff)
+	}
+}
+
+// Two shippers of one log, as when a killed process's transaction is still under way: the second to come changes nothing.
+func TestMovedPositionIsReadAgain(t *testing.T) {
+	l := openTest(t, t.TempDir(), Options{})
+	mustAppend(t, l, ids("a", 10)...)
+	sink := &memorySink{}
+	first, second := newTestShipper(t, l, sink), newTestShipper(t, l, sink)
+	if err := second.resume(t.Context()); err != nil { // it knows the position from before
+		t.Fatal(err)
+	}
+	if err := first.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, l, ids("b", 10)...)
+	if err := second.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(append(ids("a", 10), ids("b", 10)...), sink.ids()); diff != "" || sink.repeats != 0 || second.Stats().Failures == 0 {
+		t.Errorf("%d repeats, %d failures; shipped (-want +got):\n%s", sink.repeats, second.Stats().Failures, diff)
+	}
+}
+
+func TestPositions(t *testing.T) {
+	var ps positions
+	for i := range 6 {
+		ps = ps.with(position{uint64(i), 7, 100}).with(position{uint64(i), 7, 200})
+	}
+	got, ok := decodePositions(ps.encode())
+	if want := (positions{{2, 7, 200}, {3, 7, 200}, {4, 7, 200}, {5, 7, 200}}); !ok || !slices.Equal(got, want) {
+		t.Errorf("positions = %v, %v", got, ok)
+	}
+	if got.offset(5, 7) != 200 || got.offset(5, 8) != 0 || got.offset(1, 7) != 0 {
+		t.Error("offset finds the wrong place")
+	}
+	good := ps.encode()
+	for i := range good {
+		bad := slices.Clone(good)
+		bad[i] ^= 1
+		if _, ok := decodePositions(bad); ok {
+			t.Errorf("byte %d changed: accepted", i)
+		}
+		if _, ok := decodePositions(good[:i]); ok && i > 0 {
+			t.Errorf("cut to %d bytes: accepted", i)
+		}
 	}
 }
 

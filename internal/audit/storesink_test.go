@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/pem"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -52,14 +53,13 @@ func TestStoreSink(t *testing.T) {
 		if c := want.subject.Credentials; len(c) != 1 || c[0].CertPEM != wantPEM || c[0].Failed || !c[0].Enabled {
 			t.Errorf("%s: credentials = %+v", source, c)
 		}
-		var events []store.Event
-		for _, id := range ids("e", n) {
-			e := testEvent(id)
-			e.CreateSession.CertDER = testDER(1)
-			events = append(events, e.Row())
+		second := newTestShipper(t, l, StoreSink{db}) // as after a restart
+		if err := second.Flush(t.Context()); err != nil || second.Stats().Shipped != 0 {
+			t.Errorf("%s: shipped %d events again, %v", source, second.Stats().Shipped, err)
 		}
-		if err := (StoreSink{db}).Ship(t.Context(), events, []SubjectSeen{*testSubject(e)}); err != nil {
-			t.Fatal(err)
+		err = StoreSink{db}.Ship(t.Context(), &Batch{Log: l.id, To: []byte("x"), Events: want.events, Subjects: []SubjectSeen{*testSubject(e)}})
+		if !errors.Is(err, store.ErrMoved) {
+			t.Errorf("%s: a batch from another position: %v", source, err)
 		}
 		got := storeState(t, db)
 		if diff := cmp.Diff(want.events, got.events); diff != "" {
@@ -97,7 +97,7 @@ func storeState(t *testing.T, db *store.DB) (s stored) {
 
 func TestSubjectRow(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	got := (&SubjectSeen{Account: "1", Region: "r", SubjectID: "s", DN: "CN=x", SeenAt: at, Serial: "0a", Issuer: "CN=ca", Failed: true}).row()
+	got := (&SubjectSeen{Account: "1", Region: "r", SubjectID: "s", DN: "CN=x", SeenAt: at, Serial: "0a", Issuer: "CN=ca", Failed: true}).row(nil)
 	want := store.Subject{
 		Account: "1", Region: "r", ID: "s", DN: "CN=x", Enabled: true, CreatedAt: at, UpdatedAt: at, LastSeenAt: at,
 		Credentials: []store.SubjectCredential{{Serial: "0a", Issuer: "CN=ca", SeenAt: at, Enabled: true, Failed: true}},

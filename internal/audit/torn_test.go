@@ -265,7 +265,8 @@ func FuzzDecodeRecord(f *testing.F) {
 	}
 	f.Add(b[frameHeader+1:])
 	f.Fuzz(func(t *testing.T, p []byte) {
-		rec, err := decodeRecord(p)
+		var rec record
+		err := rec.decode(p)
 		if err != nil {
 			if !errors.Is(err, errFrame) {
 				t.Errorf("error %v is not errFrame", err)

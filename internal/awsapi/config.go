@@ -35,6 +35,8 @@ type Config struct {
 	Log     *slog.Logger     // nil discards
 	Clock   func() time.Time // nil is time.Now
 	MaxBody int64            // of a request, in bytes; 0 is DefaultMaxBody
+
+	HomePartition string // of IAM and STS identities; "" is aws
 }
 
 // DefaultMaxBody fits the largest modelled input, a CRL of 300,000 bytes in base64, twice over.
@@ -46,6 +48,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.HomePartition == "" {
+		c.HomePartition = "aws"
 	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = DefaultMaxBody

@@ -64,7 +64,7 @@ func (rt *Router) newCall(ex *exchange, op *Operation, p *Principal) *Call {
 	if ex.claims != nil {
 		c.Region = arn.Region(ex.claims.Region)
 	}
-	c.Partition = arn.Partition(c.Region)
+	c.Partition, c.HomePartition = arn.Partition(c.Region), rt.cfg.HomePartition
 	return c
 }
 

@@ -62,13 +62,16 @@ type Call struct {
 	RequestID string
 	Account   arn.AccountID // of the principal
 	Region    arn.Region    // of the credential scope
-	Partition string
-	Now       time.Time // UTC; Tx.Now inside a transaction
-	SourceIP  string
-	UserAgent string
-	Host      string
-	TLS       bool
-	Tx        *Tx // serializable for mutations, read-only for reads; nil for operations bound with NoTx
+	Partition string        // of the region
+	// HomePartition is that of IAM and STS identities. It must not follow the region, which the caller chooses: a Deny
+	// on arn:aws:iam::… would no longer match.
+	HomePartition string
+	Now           time.Time // UTC; Tx.Now inside a transaction
+	SourceIP      string
+	UserAgent     string
+	Host          string
+	TLS           bool
+	Tx            *Tx // serializable for mutations, read-only for reads; nil for operations bound with NoTx
 
 	explain string
 	ok      marker

@@ -97,7 +97,7 @@ func (g *Gate) AuthorizeAssume(ctx context.Context, call *awsapi.Call, role *sto
 		return err
 	}
 	r := &role.Row.Role
-	resource := arn.Role(defaultPartition, r.Account, r.Path, r.Name).String()
+	resource := arn.Role(g.partition, r.Account, r.Path, r.Name).String()
 	set, err := g.PolicySet(ctx, p)
 	if err != nil {
 		return err

@@ -29,12 +29,30 @@ type Gate struct {
 	view   *store.View
 	ring   *keyring.Ring
 	sealer *sessiontoken.Sealer
+
+	partition string
+}
+
+// Config is what a gate works with. All fields are required but Partition.
+type Config struct {
+	View   *store.View
+	Ring   *keyring.Ring
+	Sealer *sessiontoken.Sealer
+	// Partition is that of every IAM and STS identity, whatever region a request is signed for: callers choose the
+	// region, and must not be able to choose how their ARN reads to a Deny. Default: aws.
+	Partition string
 }
 
 // New makes a gate over one node's cached view.
-func New(view *store.View, ring *keyring.Ring, sealer *sessiontoken.Sealer) *Gate {
-	return &Gate{view: view, ring: ring, sealer: sealer}
+func New(cfg Config) *Gate {
+	if cfg.Partition == "" {
+		cfg.Partition = "aws"
+	}
+	return &Gate{view: cfg.View, ring: cfg.Ring, sealer: cfg.Sealer, partition: cfg.Partition}
 }
+
+// Partition is that of all IAM and STS identities of this server.
+func (g *Gate) Partition() string { return g.partition }
 
 var _ awsapi.Gate = (*Gate)(nil)
 
@@ -78,7 +96,7 @@ func (g *Gate) longTerm(ctx context.Context, keyID string) (*awsapi.Principal, s
 // owner is the principal a long-term key belongs to: the account's root if it names no user.
 func (g *Gate) owner(ctx context.Context, account arn.AccountID, userName string) (*awsapi.Principal, error) {
 	if userName == "" {
-		return &awsapi.Principal{Type: awsapi.Root, Account: account, ARN: arn.Root(defaultPartition, account).String(), UserID: string(account)}, nil
+		return &awsapi.Principal{Type: awsapi.Root, Account: account, ARN: arn.Root(g.partition, account).String(), UserID: string(account)}, nil
 	}
 	user, err := g.view.User(ctx, account, userName)
 	if errors.Is(err, store.ErrNotFound) {
@@ -90,12 +108,9 @@ func (g *Gate) owner(ctx context.Context, account arn.AccountID, userName string
 	u := &user.Row.User
 	return &awsapi.Principal{
 		Type: awsapi.User, Account: account, UserName: u.Name, UserID: u.ID,
-		ARN: arn.User(defaultPartition, account, u.Path, u.Name).String(), Tags: principalTags(u.Tags),
+		ARN: arn.User(g.partition, account, u.Path, u.Name).String(), Tags: principalTags(u.Tags),
 	}, nil
 }
-
-// defaultPartition is where long-term identities live. IAM itself is global, so no region names another.
-const defaultPartition = "aws"
 
 func principalTags(tags []store.Tag) []awsapi.Tag {
 	if len(tags) == 0 {

@@ -38,7 +38,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(func() { db.Close() })
 	ring := keyring.Ephemeral()
 	sealer := sessiontoken.New(ring)
-	return &rig{Gate: New(db.View(), ring, sealer), t: t, db: db, sealer: sealer}
+	return &rig{Gate: New(Config{View: db.View(), Ring: ring, Sealer: sealer}), t: t, db: db, sealer: sealer}
 }
 
 func (r *rig) put(fn func(tx *store.Tx) error) {

@@ -40,7 +40,8 @@ type Config struct {
 	// AccountID is the first account's id; a random one when empty. It counts at the first start only.
 	AccountID string
 
-	// Region is the region named in the printed examples. Default: us-east-1. Requests choose their own.
+	// Region is the server's home: IAM and STS identities have the ARN partition it lies in (arn:aws:…, arn:aws-cn:…).
+	// Every request chooses its own region for regional resources. Default: us-east-1.
 	Region string
 
 	// Staleness is how long a node may go without reading the store's changes before it refuses new
@@ -53,6 +54,10 @@ type Config struct {
 	// RootAccessKeyID and RootSecretAccessKey, both or neither, set the first account's root access key
 	// instead of a random one. For CI.
 	RootAccessKeyID, RootSecretAccessKey string
+
+	// Quotas is "off", or "aws" for AWS's default quotas on resources and sessions per second. Limits that are part of
+	// what a resource is (sizes, policies per role) hold either way. Default: off.
+	Quotas string
 
 	// EventRetention is how long events can be looked up. Default: 90 days, as in CloudTrail; at least 1 hour.
 	EventRetention time.Duration
@@ -95,6 +100,12 @@ func (c *Config) normalise() error {
 	}
 	if c.Staleness < time.Second {
 		return fmt.Errorf("the staleness bound must be at least 1s, not %s", c.Staleness)
+	}
+	if c.Quotas == "" {
+		c.Quotas = "off"
+	}
+	if c.Quotas != "off" && c.Quotas != "aws" {
+		return fmt.Errorf("quotas %q are not known: use off or aws", c.Quotas)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return fmt.Errorf("log format %q is not known: use text or json", c.LogFormat)

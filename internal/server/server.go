@@ -192,8 +192,8 @@ func (s *Server) openAudit(background context.Context) (err error) {
 // assemble builds the services on one router.
 func (s *Server) assemble(background context.Context) error {
 	sealer := sessiontoken.New(s.ring)
-	guard := gate.New(s.db.View(), s.ring, sealer)
-	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: s.db, Audit: s.audit, Metrics: s.metrics, Log: s.log})
+	guard := gate.New(gate.Config{View: s.db.View(), Ring: s.ring, Sealer: sealer, Partition: arn.Partition(arn.Region(s.cfg.Region))})
+	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: s.db, Audit: s.audit, Metrics: s.metrics, Log: s.log, HomePartition: guard.Partition()})
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
 	}

@@ -13,11 +13,16 @@ import (
 
 // register binds every service's operations to the router.
 func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessiontoken.Sealer) error {
-	s.anywhere = rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log})
+	var sessions rolesanywhere.Quotas
+	var identities iam.Quotas
+	if s.cfg.Quotas == "aws" {
+		sessions, identities = rolesanywhere.AWSQuotas(), iam.AWSQuotas()
+	}
+	s.anywhere = rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Quotas: sessions})
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", s.anywhere.CreateSession)
 	for _, bindings := range [][]awsapi.Binding{
 		s.anywhere.Bindings(),
-		iam.New(iam.Config{Ring: s.ring}).Bindings(),
+		iam.New(iam.Config{Ring: s.ring, Quotas: identities}).Bindings(),
 		sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer}).Bindings(),
 		cloudtrail.New(cloudtrail.Config{}).Bindings(),
 	} {

@@ -77,8 +77,8 @@ func (e *Event) clean() {
 // hasCert tells whether Body has a place to fill.
 func (e *Event) hasCert() bool { return len(e.Cert) > 0 && e.CertAt >= 0 && e.CertAt <= len(e.Body) }
 
-// whole is Body with the certificate in it.
-func (e *Event) whole() []byte {
+// WholeBody is Body with the certificate in it.
+func (e *Event) WholeBody() []byte {
 	if !e.hasCert() {
 		return notNil(e.Body)
 	}
@@ -104,7 +104,7 @@ func (tx *Tx) InsertEvents(events []Event) error {
 			e := events[i]
 			e.clean()
 			args = append(args, e.Account, e.Region, toMicros(e.Time), e.ID, e.Name, e.Source, e.Username, e.AccessKeyID, e.ReadOnly,
-				toList(e.Resources), e.whole())
+				toList(e.Resources), e.WholeBody())
 			for _, term := range e.terms() {
 				terms = append(terms, e.Account, e.Region, term, toMicros(e.Time), e.ID)
 			}

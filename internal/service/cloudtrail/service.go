@@ -4,7 +4,7 @@
 // An event is found in the account it concerns and in the region of the request's credential scope, about half a second
 // after the request. IAM and STS are no exception: AWS shows their events in us-east-1 because their clients sign for
 // it, while a client that is pointed at this server signs for its own region and its user looks there. Events of
-// CreateSession are in the trust anchor's region.
+// CreateSession are in the trust anchor's region. How long events are kept is the server's configuration.
 //
 // Start with [Service.Bindings] and [Service.LookupEvents].
 package cloudtrail

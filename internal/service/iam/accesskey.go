@@ -173,11 +173,11 @@ func needLastUsed(_ context.Context, c *awsapi.Call, in *api.GetAccessKeyLastUse
 	var public *awsapi.Error
 	switch {
 	case errors.As(err, &public) || err == nil && u == nil:
-		return []awsapi.Need{{Resource: globalARN(c.Account, "user/")}}, nil
+		return []awsapi.Need{{Resource: globalARN(c, "user/")}}, nil
 	case err != nil:
 		return nil, err
 	}
-	return oneNeed(userARN(u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, nil), nil
+	return oneNeed(userARN(c, u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, nil), nil
 }
 
 // globalRegion is what clients sign IAM and global STS calls for unless they are told otherwise.

@@ -19,9 +19,13 @@ const (
 	typeAccessKey = "AWS::IAM::AccessKey"
 )
 
-func roleARN(r *store.Role) string { return arn.Role(partition, r.Account, r.Path, r.Name).String() }
+func roleARN(c *awsapi.Call, r *store.Role) string {
+	return arn.Role(c.HomePartition, r.Account, r.Path, r.Name).String()
+}
 
-func userARN(u *store.User) string { return arn.User(partition, u.Account, u.Path, u.Name).String() }
+func userARN(c *awsapi.Call, u *store.User) string {
+	return arn.User(c.HomePartition, u.Account, u.Path, u.Name).String()
+}
 
 // findRole reads a role for a decision: one that is missing is decided on as if it were at the root path, so that only
 // who may see a role learns whether it is there.
@@ -48,7 +52,7 @@ func roleOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*
 		if err != nil {
 			return nil, err
 		}
-		return oneNeed(roleARN(r), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, r.Boundary, r.Tags) }, conds), nil
+		return oneNeed(roleARN(c, r), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, r.Boundary, r.Tags) }, conds), nil
 	}
 	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
 		r, err := c.Tx.GetRole(c.Account, text(name(in)))
@@ -67,7 +71,7 @@ func userOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*
 		if err != nil {
 			return nil, err
 		}
-		return oneNeed(userARN(u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, conds), nil
+		return oneNeed(userARN(c, u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, conds), nil
 	}
 	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
 		u, err := c.Tx.GetUser(c.Account, text(name(in)))
@@ -114,7 +118,7 @@ func listOp[In, Out any](op *awsapi.Operation, kind string, prefix func(*In) *st
 		if p := prefix(in); p != nil {
 			path = *p
 		}
-		return oneNeed[In](globalARN(c.Account, kind+path), in, nil, nil), nil
+		return oneNeed[In](globalARN(c, kind+path), in, nil, nil), nil
 	}
 	return awsapi.Bind(op, need, func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) { return fn(c, in) })
 }
@@ -123,7 +127,7 @@ func listOp[In, Out any](op *awsapi.Operation, kind string, prefix func(*In) *st
 // permission to tag is needed as well.
 func createOp[In, Out any](op *awsapi.Operation, kind, tagAction string, name, path func(*In) *string, tags func(*In) []api.Tag, fn func(*awsapi.Call, *In) (*Out, error), conds ...cond[In]) awsapi.Binding {
 	need := func(_ context.Context, c *awsapi.Call, in *In) ([]awsapi.Need, error) {
-		needs := oneNeed(globalARN(c.Account, kind+pathOr(path(in))+text(name(in))), in, nil, append(conds, requestTags(tags)))
+		needs := oneNeed(globalARN(c, kind+pathOr(path(in))+text(name(in))), in, nil, append(conds, requestTags(tags)))
 		if len(tags(in)) > 0 {
 			needs = append(needs, awsapi.Need{Action: tagAction, Resource: needs[0].Resource, Context: needs[0].Context})
 		}
@@ -143,8 +147,8 @@ func record[In, Out any](kind string, name func(*In) *string) awsapi.BindOption 
 	})
 }
 
-func globalARN(account arn.AccountID, resource string) string {
-	return arn.ARN{Partition: partition, Service: "iam", Account: account, Resource: resource}.String()
+func globalARN(c *awsapi.Call, resource string) string {
+	return arn.ARN{Partition: c.HomePartition, Service: "iam", Account: c.Account, Resource: resource}.String()
 }
 
 func pathOr(path *string) string {

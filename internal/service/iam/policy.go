@@ -39,7 +39,7 @@ func (s *Service) createPolicy(c *awsapi.Call, in *api.CreatePolicyInput) (*api.
 	}
 	path := pathOr(in.Path)
 	p := &store.ManagedPolicy{
-		Account: c.Account, ARN: arn.Policy(partition, c.Account, path, *in.PolicyName).String(), Name: *in.PolicyName, Path: path,
+		Account: c.Account, ARN: arn.Policy(c.HomePartition, c.Account, path, *in.PolicyName).String(), Name: *in.PolicyName, Path: path,
 		ID: sessiontoken.NewID(sessiontoken.PolicyIDPrefix), Description: text(in.Description),
 		DefaultVersion: "v1", NextVersion: 2, Tags: tags, CreatedAt: c.Now, UpdatedAt: c.Now,
 	}

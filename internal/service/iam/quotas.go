@@ -12,6 +12,9 @@ type Quotas struct {
 	TrustPolicySize int // 2048; AWS raises it to 4096 on request
 }
 
+// AWSQuotas are AWS's defaults.
+func AWSQuotas() Quotas { return Quotas{Roles: 1000, Users: 5000, Policies: 1500} }
+
 func (q Quotas) withDefaults() Quotas {
 	for _, d := range []struct {
 		field *int

@@ -61,11 +61,11 @@ func (s *Service) createRole(c *awsapi.Call, in *api.CreateRoleInput) (*api.Crea
 	if err := below(s.quotas.Roles, "RolesPerAccount", roles(c)); err != nil {
 		return nil, err
 	}
-	return &api.CreateRoleOutput{Role: new(fullRole(r))}, nil
+	return &api.CreateRoleOutput{Role: new(fullRole(c, r))}, nil
 }
 
-func getRole(_ *awsapi.Call, _ *api.GetRoleInput, r *store.Role) (*api.GetRoleOutput, error) {
-	out := fullRole(r)
+func getRole(c *awsapi.Call, _ *api.GetRoleInput, r *store.Role) (*api.GetRoleOutput, error) {
+	out := fullRole(c, r)
 	out.RoleLastUsed = &api.RoleLastUsed{} // not tracked
 	return &api.GetRoleOutput{Role: &out}, nil
 }
@@ -81,7 +81,7 @@ func listRoles(c *awsapi.Call, in *api.ListRolesInput) (*api.ListRolesOutput, er
 	}
 	out := &api.ListRolesOutput{Roles: make([]api.Role, len(rows))}
 	for i := range rows {
-		out.Roles[i] = briefRole(&rows[i])
+		out.Roles[i] = briefRole(c, &rows[i])
 	}
 	out.IsTruncated, out.Marker = p.end(next)
 	return out, nil
@@ -105,9 +105,9 @@ func listInstanceProfilesForRole(*awsapi.Call, *api.ListInstanceProfilesForRoleI
 }
 
 // briefRole is a role as lists show it.
-func briefRole(r *store.Role) api.Role {
+func briefRole(c *awsapi.Call, r *store.Role) api.Role {
 	out := api.Role{
-		Path: &r.Path, RoleName: &r.Name, RoleId: &r.ID, Arn: new(roleARN(r)), CreateDate: &r.CreatedAt,
+		Path: &r.Path, RoleName: &r.Name, RoleId: &r.ID, Arn: new(roleARN(c, r)), CreateDate: &r.CreatedAt,
 		AssumeRolePolicyDocument: encodeDocument(r.TrustPolicy), MaxSessionDuration: new(int32(r.MaxSession)),
 	}
 	if r.Description != "" {
@@ -117,8 +117,8 @@ func briefRole(r *store.Role) api.Role {
 }
 
 // fullRole is a role as GetRole shows it: with its tags and its boundary.
-func fullRole(r *store.Role) api.Role {
-	out := briefRole(r)
+func fullRole(c *awsapi.Call, r *store.Role) api.Role {
+	out := briefRole(c, r)
 	out.PermissionsBoundary = attachedBoundary(r.Boundary)
 	if len(r.Tags) > 0 {
 		out.Tags = apiTags(r.Tags)

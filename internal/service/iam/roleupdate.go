@@ -33,7 +33,7 @@ func updateRole(c *awsapi.Call, in *api.UpdateRoleInput, r *store.Role) (*api.Up
 
 func updateRoleDescription(c *awsapi.Call, in *api.UpdateRoleDescriptionInput, r *store.Role) (*api.UpdateRoleDescriptionOutput, error) {
 	r.Description = *in.Description
-	return &api.UpdateRoleDescriptionOutput{Role: new(fullRole(r))}, c.Tx.PutRole(r)
+	return &api.UpdateRoleDescriptionOutput{Role: new(fullRole(c, r))}, c.Tx.PutRole(r)
 }
 
 func (s *Service) updateAssumeRolePolicy(c *awsapi.Call, in *api.UpdateAssumeRolePolicyInput, r *store.Role) (*api.UpdateAssumeRolePolicyOutput, error) {

@@ -24,7 +24,7 @@ func self(c *awsapi.Call, name *string) (string, error) {
 	return "", awsapi.Validation("Must specify userName when calling with non-User credentials")
 }
 
-func rootARN(account arn.AccountID) string { return arn.Root(partition, account).String() }
+func rootARN(c *awsapi.Call) string { return arn.Root(c.HomePartition, c.Account).String() }
 
 // selfOp binds an operation on the user that the request names, or on the caller; fn gets nil for the root. resource is
 // what the audit event names.
@@ -35,13 +35,13 @@ func selfOp[In, Out any](op *awsapi.Operation, kind string, resource, name func(
 			return nil, err
 		}
 		if who == "" {
-			return []awsapi.Need{{Resource: rootARN(c.Account)}}, nil
+			return []awsapi.Need{{Resource: rootARN(c)}}, nil
 		}
 		u, err := findUser(c, who)
 		if err != nil {
 			return nil, err
 		}
-		return oneNeed[In](userARN(u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, nil), nil
+		return oneNeed[In](userARN(c, u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, nil), nil
 	}
 	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
 		who, err := self(c, name(in))

@@ -16,10 +16,6 @@ import (
 	"github.com/rolecall/rolecall/internal/keyring"
 )
 
-// partition is that of every IAM ARN. It must not follow the region of the credential scope: the caller chooses that,
-// and a Deny on arn:aws:iam::… would no longer match.
-const partition = "aws"
-
 // Config is what the service works with.
 type Config struct {
 	Ring   *keyring.Ring // seals the secrets of access keys; required

@@ -49,7 +49,7 @@ func (s *Service) createUser(c *awsapi.Call, in *api.CreateUserInput) (*api.Crea
 	if err := below(s.quotas.Users, "UsersPerAccount", users(c)); err != nil {
 		return nil, err
 	}
-	return &api.CreateUserOutput{User: new(fullUser(u))}, nil
+	return &api.CreateUserOutput{User: new(fullUser(c, u))}, nil
 }
 
 func userExists(name string) error {
@@ -59,14 +59,14 @@ func userExists(name string) error {
 // getUser: u is nil for the root of the account, whom it shows without a name, as AWS does.
 func getUser(c *awsapi.Call, _ *api.GetUserInput, u *store.User) (*api.GetUserOutput, error) {
 	if u != nil {
-		return &api.GetUserOutput{User: new(fullUser(u))}, nil
+		return &api.GetUserOutput{User: new(fullUser(c, u))}, nil
 	}
 	account, err := c.Tx.GetAccount(c.Account)
 	if err != nil {
 		return nil, err
 	}
 	id := string(c.Account)
-	return &api.GetUserOutput{User: &api.User{UserId: &id, Arn: new(rootARN(c.Account)), CreateDate: &account.CreatedAt}}, nil
+	return &api.GetUserOutput{User: &api.User{UserId: &id, Arn: new(rootARN(c)), CreateDate: &account.CreatedAt}}, nil
 }
 
 func listUsers(c *awsapi.Call, in *api.ListUsersInput) (*api.ListUsersOutput, error) {
@@ -80,7 +80,7 @@ func listUsers(c *awsapi.Call, in *api.ListUsersInput) (*api.ListUsersOutput, er
 	}
 	out := &api.ListUsersOutput{Users: make([]api.User, len(rows))}
 	for i := range rows {
-		out.Users[i] = briefUser(&rows[i])
+		out.Users[i] = briefUser(c, &rows[i])
 	}
 	out.IsTruncated, out.Marker = p.end(next)
 	return out, nil
@@ -136,13 +136,13 @@ func listGroupsForUser(*awsapi.Call, *api.ListGroupsForUserInput, *store.User) (
 }
 
 // briefUser is a user as lists show it.
-func briefUser(u *store.User) api.User {
-	return api.User{Path: &u.Path, UserName: &u.Name, UserId: &u.ID, Arn: new(userARN(u)), CreateDate: &u.CreatedAt}
+func briefUser(c *awsapi.Call, u *store.User) api.User {
+	return api.User{Path: &u.Path, UserName: &u.Name, UserId: &u.ID, Arn: new(userARN(c, u)), CreateDate: &u.CreatedAt}
 }
 
 // fullUser is a user as GetUser shows it.
-func fullUser(u *store.User) api.User {
-	out := briefUser(u)
+func fullUser(c *awsapi.Call, u *store.User) api.User {
+	out := briefUser(c, u)
 	out.PermissionsBoundary = attachedBoundary(u.Boundary)
 	if len(u.Tags) > 0 {
 		out.Tags = apiTags(u.Tags)

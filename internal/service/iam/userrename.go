@@ -19,7 +19,7 @@ func renameOp() awsapi.Binding {
 		}
 		ctx := func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }
 		target := renamed(u, in)
-		return []awsapi.Need{{Resource: userARN(u), Context: ctx}, {Resource: userARN(&target), Context: ctx}}, nil
+		return []awsapi.Need{{Resource: userARN(c, u), Context: ctx}, {Resource: userARN(c, &target), Context: ctx}}, nil
 	}
 	handle := func(_ context.Context, c *awsapi.Call, in *api.UpdateUserInput) (*api.UpdateUserOutput, error) {
 		u, err := c.Tx.GetUser(c.Account, *in.UserName)

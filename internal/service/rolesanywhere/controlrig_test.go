@@ -73,7 +73,7 @@ func newControlRigOn(t testing.TB, source string, quotas Quotas) *controlRig {
 	t.Cleanup(func() { must(log.Close()) })
 	ring := keyring.Ephemeral()
 	sealer := sessiontoken.New(ring)
-	guard := gate.New(db.View(), ring, sealer)
+	guard := gate.New(gate.Config{View: db.View(), Ring: ring, Sealer: sealer})
 	reg := metrics.New()
 	svc := New(Config{DB: db, Gate: guard, Sealer: sealer, Audit: log, Metrics: reg, Quotas: quotas})
 	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: db, Audit: log, Metrics: reg})

@@ -67,6 +67,9 @@ func (s *Service) grant(ctx context.Context, a *attempt) (*awsapi.Reply, error) 
 	if err := s.lookUp(ctx, a); err != nil {
 		return nil, err
 	}
+	if !s.sessions.allow(a.anchor.Row.Account, a.anchor.Row.Region) {
+		return nil, errThrottled()
+	}
 	if err := s.checkCertificate(ctx, a); err != nil {
 		return nil, err
 	}

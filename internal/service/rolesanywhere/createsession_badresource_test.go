@@ -43,15 +43,17 @@ func resourceRefusals() []refusal {
 		{name: "unknown trust anchor", known: noAnchor, send: with("trustAnchorArn", func(w *world) string {
 			return strings.Replace(w.anchorARN(), w.anchor.ID, newID, 1)
 		})},
-		{name: "trust anchor of another account", known: noAnchor, send: with("trustAnchorArn", replaced((*world).anchorARN, string(account), string(otherAccount)))},
+		{name: "trust anchor of another account", known: noAnchor, noEvent: true, // it is in the other account
+			send: with("trustAnchorArn", replaced((*world).anchorARN, string(account), string(otherAccount)))},
 		{name: "trust anchor of no account", known: noAnchor, noEvent: true, send: with("trustAnchorArn", replaced((*world).anchorARN, string(account), "999999999999"))},
-		{name: "trust anchor of another region", known: "Invalid signature", reason: "the trust anchor is in us-east-1", send: with("trustAnchorArn", replaced((*world).anchorARN, testserver.Region, "us-east-1"))},
+		{name: "trust anchor of another region", noEvent: true, // it is in us-east-1
+			known: "Invalid signature", reason: "the trust anchor is in us-east-1", send: with("trustAnchorArn", replaced((*world).anchorARN, testserver.Region, "us-east-1"))},
 		{name: "trust anchor of another region, signed for it", known: noAnchor, send: func(t *testing.T, w *world, who *entity) *testserver.Response {
 			c := w.call(who)
 			c.region = "us-east-1"
 			c.query.Set("trustAnchorArn", strings.Replace(w.anchorARN(), testserver.Region, "us-east-1", 1))
 			return w.send(t, c)
-		}, noEvent: true /* it is in us-east-1 */},
+		}, noEvent: true /* it is there, too */},
 		{name: "trust anchor of another partition", known: noAnchor, send: with("trustAnchorArn", replaced((*world).anchorARN, "arn:aws:", "arn:aws-cn:"))},
 		{name: "disabled trust anchor", known: "Specified Trust Anchor is disabled.", change: func(w *world) { w.anchor.Enabled = false }, send: plainly},
 		{name: "trust anchor disabled after use", known: "Specified Trust Anchor is disabled.", send: func(t *testing.T, w *world, who *entity) *testserver.Response {
@@ -109,7 +111,7 @@ func resourceRefusals() []refusal {
 		{name: "trust policy without sts:AssumeRole", known: unable, reason: "does not allow sts:AssumeRole", change: without(`"sts:AssumeRole",`, ""), send: plainly},
 		{name: "trust policy for another service", known: unable, reason: "does not allow sts:AssumeRole", change: without("rolesanywhere.amazonaws.com", "ec2.amazonaws.com"), send: plainly},
 		{name: "trust policy denies", known: unable, reason: "does not allow sts:AssumeRole", change: without(`"Statement":[`,
-			`"Statement":[{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"},`), send: plainly},
+			`"Statement":[{"Effect":"Deny","Principal":{"Service":"rolesanywhere.amazonaws.com"},"Action":"sts:AssumeRole"},`), send: plainly},
 		{name: "attribute that does not map", known: unable, like: " Some attributes failed to be mapped into session tags. Issuer: [  ]; Subject: [ OU ]; SAN: [  ]: ", change: func(w *world) {
 			w.role.TrustPolicy = strings.Replace(w.role.TrustPolicy, "x509Issuer/CN", "x509Subject/OU", 1)
 		}, send: issued(p256, func(c *x509.Certificate) { c.Subject.OrganizationalUnit = []string{"with (parentheses)"} })},

@@ -186,7 +186,7 @@ func TestCreateSessionOnStaleNode(t *testing.T) {
 	})
 	ring := keyring.Ephemeral()
 	sealer := sessiontoken.New(ring)
-	guard := gate.New(db.View(), ring, sealer)
+	guard := gate.New(gate.Config{View: db.View(), Ring: ring, Sealer: sealer})
 	ahead := time.Duration(0) // how long ago this node last reached its store, as it believes
 	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: db, Audit: log, Clock: func() time.Time { return time.Now().Add(ahead) }})
 	service := rolesanywhere.New(rolesanywhere.Config{DB: db, Gate: guard, Sealer: sealer, Audit: log, Metrics: metrics.New()})

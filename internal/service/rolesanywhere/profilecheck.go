@@ -44,8 +44,8 @@ func checkRoleARN(call *awsapi.Call, text string) error {
 	switch {
 	case err != nil || a.Service != "iam" || a.Region != "" || a.Account == "" || !rolePattern.MatchString(a.Resource):
 		return ra.ValidationException("Invalid role ARN: %s", clip(text))
-	case a.Partition != call.Partition:
-		return ra.ValidationException("Invalid role ARN: %s is not in partition %s of region %s", clip(text), call.Partition, call.Region)
+	case a.Partition != call.HomePartition:
+		return ra.ValidationException("Invalid role ARN: %s is not in partition %s", clip(text), call.HomePartition)
 	case a.Account != call.Account:
 		return ra.AccessDeniedException("Cross-account pass role is not allowed.")
 	}
@@ -57,8 +57,8 @@ func checkRoleARN(call *awsapi.Call, text string) error {
 func checkPolicyARN(call *awsapi.Call, text string) error {
 	const prefix = "Invalid managed policy ARN: "
 	// AWS's own policies have the account "aws", which is no account id.
-	own := "arn:" + call.Partition + ":iam::" + string(call.Account) + ":"
-	vendor := "arn:" + call.Partition + ":iam::aws:"
+	own := "arn:" + call.HomePartition + ":iam::" + string(call.Account) + ":"
+	vendor := "arn:" + call.HomePartition + ":iam::aws:"
 	for _, owner := range []string{own, vendor} {
 		if len(text) > len(owner) && text[:len(owner)] == owner && policyPattern.MatchString(text[len(owner):]) {
 			return nil

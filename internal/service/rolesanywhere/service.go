@@ -43,6 +43,8 @@ type Quotas struct {
 	TrustAnchors  int // 50
 	Profiles      int // 250
 	CRLsPerAnchor int // 2
+
+	SessionsPerSecond int // 10; of CreateSession, on each node
 }
 
 // refusalsPerSecond bounds the audit records that senders of untrusted certificates can cause on one node. Refusals of
@@ -55,6 +57,12 @@ type Service struct {
 	view     *store.View
 	verifier *certchain.Verifier
 	refusals *rate.Limiter
+	sessions throttle
+}
+
+// AWSQuotas are AWS's defaults.
+func AWSQuotas() Quotas {
+	return Quotas{TrustAnchors: 50, Profiles: 250, CRLsPerAnchor: 2, SessionsPerSecond: 10}
 }
 
 // New makes the service.
@@ -66,6 +74,7 @@ func New(cfg Config) *Service {
 		cfg:      cfg,
 		view:     cfg.DB.View(),
 		verifier: certchain.NewVerifier(cfg.MaxCachedPaths),
+		sessions: throttle{perSecond: cfg.Quotas.SessionsPerSecond},
 		refusals: rate.NewLimiter(rate.Every(time.Second/refusalsPerSecond), refusalsPerSecond),
 	}
 }

@@ -60,7 +60,7 @@ func (s *Service) findRole(ctx context.Context, a *attempt) error {
 		return err
 	}
 	r := &role.Row.Role
-	if arn.Role(arn.Partition(a.anchor.Row.Region), r.Account, r.Path, r.Name).String() != req.roleARN {
+	if arn.Role(s.cfg.Gate.Partition(), r.Account, r.Path, r.Name).String() != req.roleARN {
 		return s.unableToAssume(a, "")
 	}
 	a.role = role

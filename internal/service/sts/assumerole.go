@@ -77,7 +77,7 @@ func (s *Service) findRole(ctx context.Context, a *assume) error {
 	}
 	if err == nil {
 		r := &a.role.Row.Role
-		if arn.Role(want.Partition, r.Account, r.Path, r.Name) == want {
+		if arn.Role(s.cfg.Gate.Partition(), r.Account, r.Path, r.Name) == want {
 			return nil
 		}
 	}
@@ -143,7 +143,7 @@ func (a *assume) takeDuration() error {
 func (s *Service) mint(a *assume) (*model.AssumeRoleOutput, error) {
 	r := &a.role.Row.Role
 	sess := &sessiontoken.Session{
-		Type: sessiontoken.AssumedRole, Account: r.Account, Partition: a.call.Partition,
+		Type: sessiontoken.AssumedRole, Account: r.Account, Partition: s.cfg.Gate.Partition(),
 		RoleID: r.ID, RoleName: r.Name, RolePath: r.Path, SessionName: *a.in.RoleSessionName,
 		SourceIdentity: a.source, Tags: a.tags, TransitiveKeys: a.handOn,
 		IssuedAt: a.call.Now, ExpiresAt: a.call.Now.Add(a.duration), Chained: a.chained,

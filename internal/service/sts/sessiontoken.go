@@ -29,7 +29,7 @@ func (s *Service) GetSessionToken(ctx context.Context, call *awsapi.Call, in *mo
 		duration = time.Duration(*in.DurationSeconds) * time.Second
 	}
 	sess := &sessiontoken.Session{
-		Type: sessiontoken.SessionToken, Account: call.Account, Partition: call.Partition, UserID: p.UserID,
+		Type: sessiontoken.SessionToken, Account: call.Account, Partition: s.cfg.Gate.Partition(), UserID: p.UserID,
 		IssuedAt: call.Now,
 	}
 	if p.Type == awsapi.Root {
