@@ -27,6 +27,9 @@ func (s StoreSink) Ship(ctx context.Context, b *Batch) error {
 		subjects[i] = b.Subjects[i].row(credentials[i : i : i+1])
 	}
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.MoveLogPosition(b.Log, b.From, b.To); err != nil {
+			return err
+		}
 		if err := tx.InsertPackedEvents(events); err != nil {
 			return err
 		}

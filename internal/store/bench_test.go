@@ -124,3 +124,38 @@ func BenchmarkLookupEvents(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLookupBlocks finds events that are shipped in blocks of 512: the newest page, a user with one event in the oldest block,
+// one event by its id, one by an id that does not tell its time.
+func BenchmarkLookupBlocks(b *testing.B) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		b.Run(engine, func(b *testing.B) {
+			benchSizes(b, func(b *testing.B, n int) {
+				db := open(b, Config{Source: source(b, engine)})
+				var first Event
+				for at := 0; at < n; at += 512 {
+					var events []Event
+					for i := at; i < min(n, at+512); i++ {
+						e := testEvent(i)
+						e.ID = NewEventID(e.Time)
+						if i == 0 {
+							e.Username = "rare"
+							first = e
+						}
+						events = append(events, e)
+					}
+					p := PackEvents(events)
+					update(b, db, func(tx *Tx) error { return tx.InsertPackedEvents(p) })
+				}
+				for name, f := range map[string]EventFilter{"newest": {}, "rare": {Username: "rare"}, "id": {ID: first.ID}, "foreign": {ID: "x"}} {
+					f.Account, f.Region = acct, region
+					b.Run(name, func(b *testing.B) {
+						for b.Loop() {
+							read(b, db, func(tx *Tx) error { _, _, err := tx.LookupEvents(&f, 50, ""); return err })
+						}
+					})
+				}
+			})
+		})
+	}
+}

@@ -42,7 +42,9 @@ type blockWriter struct {
 	terms  termSet
 	head   []byte
 	chunk  []byte
-	packed []byte
+	packed []byte // all chunks
+	one    []byte // one chunk, packed
+	certs  []byte
 }
 
 // block packs at least one event of one account and region, sorted by time and id.
@@ -52,10 +54,9 @@ func (w *blockWriter) block(events []*Event) eventBlock {
 	b := eventBlock{account: first.Account, region: first.Region, start: toMicros(first.Time), id: newBlockID(), events: len(events)}
 	w.terms.reset()
 	certs := map[string]int{}
-	var body []byte
 	w.head = binary.AppendUvarint(append(w.head[:0], blockVersion), uint64(len(events)))
 	w.head = binary.AppendVarint(w.head, b.start)
-	w.packed, w.chunk = w.packed[:0], w.chunk[:0]
+	w.packed, w.chunk, w.certs = w.packed[:0], w.chunk[:0], w.certs[:0]
 	var last Event
 	last.Time = first.Time
 	for i, original := range events {
@@ -68,7 +69,7 @@ func (w *blockWriter) block(events []*Event) eventBlock {
 			if !ok {
 				n = len(certs)
 				certs[string(e.Cert)] = n
-				body = append(binary.AppendUvarint(body, uint64(len(e.Cert))), e.Cert...)
+				w.certs = append(binary.AppendUvarint(w.certs, uint64(len(e.Cert))), e.Cert...)
 			}
 			w.head = binary.AppendUvarint(binary.AppendUvarint(w.head, uint64(n)), uint64(e.CertAt))
 		}
@@ -81,15 +82,15 @@ func (w *blockWriter) block(events []*Event) eventBlock {
 	b.end = toMicros(last.Time)
 	b.filter = w.terms.filter()
 	b.head = w.packer.appendPacked(nil, w.head)
-	b.body = make([]byte, 0, len(body)+len(w.packed)+binary.MaxVarintLen64)
+	b.body = make([]byte, 0, len(w.certs)+len(w.packed)+binary.MaxVarintLen64)
 	b.body = binary.AppendUvarint(b.body, uint64(len(certs)))
-	b.body = append(append(b.body, body...), w.packed...)
+	b.body = append(append(b.body, w.certs...), w.packed...)
 	return b
 }
 
 func (w *blockWriter) endChunk() {
-	packed := w.packer.appendPacked(nil, w.chunk)
-	w.packed = append(binary.AppendUvarint(w.packed, uint64(len(packed))), packed...)
+	w.one = w.packer.appendPacked(w.one[:0], w.chunk)
+	w.packed = append(binary.AppendUvarint(w.packed, uint64(len(w.one))), w.one...)
 	w.chunk = w.chunk[:0]
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
@@ -40,6 +41,9 @@ type eventBlock struct {
 	head, body []byte
 }
 
+// writers keeps the buffers of blockWriters, which are large, from batch to batch; the collector takes them when nothing is shipped.
+var writers = sync.Pool{New: func() any { return new(blockWriter) }}
+
 // PackEvents sorts events into blocks, and rows where there are few. It keeps nothing of its argument but rows.
 func PackEvents(events []Event) *PackedEvents {
 	type scope struct {
@@ -57,7 +61,8 @@ func PackEvents(events []Event) *PackedEvents {
 		groups[s] = append(groups[s], e)
 	}
 	out := new(PackedEvents)
-	var w blockWriter
+	w := writers.Get().(*blockWriter)
+	defer writers.Put(w)
 	for _, s := range order {
 		group := groups[s]
 		byKey := func(a, b *Event) int {

@@ -2,6 +2,10 @@ package zz
 
 import (
 	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/go-tpm/tpm2"
+	_ "github.com/google/go-tpm/tpm2/transport/linuxtpm"
+	_ "github.com/miekg/pkcs11"
+	_ "software.sslmate.com/src/go-pkcs12"
 	_ "github.com/google/go-cmp/cmp/cmpopts"
 	_ "github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"

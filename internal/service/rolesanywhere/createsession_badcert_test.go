@@ -40,7 +40,7 @@ func header(name, value string) func(*testing.T, *world, *entity) *testserver.Re
 	return tampered(func(r *http.Request) { r.Header.Set(name, value) })
 }
 
-func certificateRefusals(t *testing.T) []refusal {
+func certificateRefusals() []refusal {
 	const (
 		insufficient = "Untrusted certificate. Insufficient certificate"
 		untrusted    = "Untrusted signing certificate"
@@ -49,12 +49,12 @@ func certificateRefusals(t *testing.T) []refusal {
 	mega := strings.Repeat("A", 1<<20)
 	tooLarge := refusal{status: http.StatusRequestHeaderFieldsTooLarge, code: "RequestHeaderSectionTooLarge",
 		known: "Your request header and query arguments exceed the maximum supported size", reason: "bytes"}
-	large := func(name, header_ string) refusal {
+	large := func(name, field string) refusal {
 		r := tooLarge
-		r.name, r.send = name, header(header_, mega)
+		r.name, r.send = name, header(field, mega)
 		return r
 	}
-	list := []refusal{
+	return []refusal{
 		large("1 MiB certificate", "X-Amz-X509"), large("1 MiB chain", "X-Amz-X509-Chain"),
 		large("1 MiB signature", "Authorization"), large("1 MiB of something else", "X-Junk"),
 		{name: "garbage for base64", known: invalid, reason: "base64", send: header("X-Amz-X509", "&&&& not base64")},
@@ -121,5 +121,4 @@ func certificateRefusals(t *testing.T) []refusal {
 			return w.send(t, w.call(middle.issue(t, nil), middle))
 		}},
 	}
-	return list
 }

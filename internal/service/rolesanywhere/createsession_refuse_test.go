@@ -42,7 +42,7 @@ func asked(body string) func(*testing.T, *world, *entity) *testserver.Response {
 func plainly(t *testing.T, w *world, who *entity) *testserver.Response { return w.send(t, w.call(who)) }
 
 func TestCreateSessionRefusesSignatures(t *testing.T)   { testRefusals(t, signatureRefusals(t)) }
-func TestCreateSessionRefusesCertificates(t *testing.T) { testRefusals(t, certificateRefusals(t)) }
+func TestCreateSessionRefusesCertificates(t *testing.T) { testRefusals(t, certificateRefusals()) }
 func TestCreateSessionRefusesResources(t *testing.T)    { testRefusals(t, resourceRefusals()) }
 func TestCreateSessionRefusesParameters(t *testing.T)   { testRefusals(t, parameterRefusals()) }
 

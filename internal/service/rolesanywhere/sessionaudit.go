@@ -3,6 +3,7 @@ package rolesanywhere
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/audit"
@@ -45,6 +46,9 @@ func (s *Service) event(a *attempt) *audit.Event {
 	return e
 }
 
+// refusalLookup bounds the question whether the account of a refused stranger exists.
+const refusalLookup = time.Second
+
 // recordRefusal makes a refusal durable. What strangers send is recorded within a rate, and only for accounts that
 // exist: otherwise anyone could fill the disk.
 func (s *Service) recordRefusal(ctx context.Context, a *attempt, refusal *awsapi.Error) error {
@@ -53,7 +57,10 @@ func (s *Service) recordRefusal(ctx context.Context, a *attempt, refusal *awsapi
 		if a.request == nil || a.request.trustAnchor.Account == "" || !s.refusals.Allow() {
 			return nil
 		}
-		if _, err := s.view.Account(ctx, a.request.trustAnchor.Account); errors.Is(err, store.ErrNotFound) {
+		// A store that hangs must not hold the refusal up.
+		lookup, cancel := context.WithTimeout(ctx, refusalLookup)
+		defer cancel()
+		if _, err := s.view.Account(lookup, a.request.trustAnchor.Account); errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
 		// Where the store cannot say, the rate alone is the bound.
