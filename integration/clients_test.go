@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/rolesanywhere"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -60,7 +61,7 @@ func (n *node) as(t testing.TB, creds aws.Credentials, more ...func(*config.Load
 	options := append([]func(*config.LoadOptions) error{
 		config.WithRegion(region), config.WithBaseEndpoint(n.endpoint), config.WithHTTPClient(hc),
 		config.WithCredentialsProvider(credentials.StaticCredentialsProvider{Value: creds}),
-		config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}),
+		config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}), config.WithLogger(logging.Nop{}),
 	}, more...)
 	cfg, err := config.LoadDefaultConfig(t.Context(), options...)
 	if err != nil {

@@ -293,6 +293,8 @@ func TestRefusedConfigurations(t *testing.T) {
 		})
 	}
 	refuse(t, nodeConfig{bare: true}, "--data-dir")
+	taken := serveMemory(t).address()
+	refuse(t, nodeConfig{bare: true, args: []string{"--store", "memory", "--metrics-listen", "off", "--listen", taken}}, "listen on "+taken, "address already in use")
 }
 
 // Every line of the log is one JSON object with time, level and message.
