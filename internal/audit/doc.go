@@ -2,7 +2,7 @@
 //
 // An Event is one CloudTrail-shaped record. A Log is a folder of append-only segment files on this node: Append returns once
 // the record is on disk, and many writers share one sync. A Shipper moves the records into the store in batches, in order and
-// at least once; the store keeps each event once because its id is the key.
+// exactly once: the position in the log is stored in the transaction that stores the batch.
 //
 // The package does not decide what is audited, does not mask request parameters (the caller hands over masked JSON) and does
 // not answer LookupEvents. It has no field for a secret key or a session token: only the access key id can be recorded.

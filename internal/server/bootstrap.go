@@ -54,13 +54,7 @@ func firstStart(ctx context.Context, db *store.DB, ring *keyring.Ring, cfg *Conf
 	if err := checkRing(ctx, db, ring); err != nil {
 		return "", false, err
 	}
-	err = db.Read(ctx, func(tx *store.Tx) error {
-		v, err := tx.GetServerValue(valueFirstAccount)
-		if err == nil {
-			first = arn.AccountID(v.Value)
-		}
-		return err
-	})
+	first, err = firstAccount(ctx, db)
 	if err == nil {
 		return first, false, ensureGivenRootKey(ctx, db, ring, cfg, first)
 	}
@@ -68,11 +62,30 @@ func firstStart(ctx context.Context, db *store.DB, ring *keyring.Ring, cfg *Conf
 		return "", false, err
 	}
 	made, err := createAccount(ctx, db, ring, cfg, defaultAccountName, true)
+	if errors.Is(err, store.ErrExists) {
+		if first, readErr := firstAccount(ctx, db); readErr == nil {
+			return first, false, ensureGivenRootKey(ctx, db, ring, cfg, first) // another node was quicker
+		}
+	}
 	if err != nil {
 		return "", false, err
 	}
 	return made.ID, true, nil
 }
+
+// firstAccount is the account that the first start made, or store.ErrNotFound.
+func firstAccount(ctx context.Context, db *store.DB) (first arn.AccountID, err error) {
+	err = db.Read(ctx, func(tx *store.Tx) error {
+		v, err := tx.GetServerValue(valueFirstAccount)
+		if err == nil {
+			first = arn.AccountID(v.Value)
+		}
+		return err
+	})
+	return first, err
+}
+
+var errForeignRing = errors.New("the store was set up with another key ring: copy " + KeyRingFile + " from a node that already serves this store")
 
 // checkRing refuses a store that another key ring has set up, before anything is sealed under the wrong one.
 func checkRing(ctx context.Context, db *store.DB, ring *keyring.Ring) error {
@@ -85,7 +98,7 @@ func checkRing(ctx context.Context, db *store.DB, ring *keyring.Ring) error {
 			return err
 		}
 		if _, err := ring.Open(ringCheckLabel, nil, v.Value); err != nil {
-			return fmt.Errorf("the store was set up with another key ring: copy %s from a node that already serves this store", KeyRingFile)
+			return errForeignRing
 		}
 		return nil
 	})
@@ -141,7 +154,7 @@ func createAccount(ctx context.Context, db *store.DB, ring *keyring.Ring, cfg *C
 			err = errors.Join(err, rmErr)
 		}
 		if errors.Is(err, store.ErrExists) {
-			return nil, fmt.Errorf("account %s or its root access key exists already", id)
+			return nil, fmt.Errorf("account %s or its root access key exists already: %w", id, err)
 		}
 		return nil, err
 	}

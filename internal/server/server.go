@@ -114,21 +114,27 @@ func (s *Server) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = s.serveAll(background)
+	if created {
+		s.printFirstStart() // also where the start fails after all: the next one is not the first any more
+	}
+	if err != nil {
+		return err
+	}
+	s.health.Started()
+	fmt.Fprintf(s.out, "rolecalld: ready on %s (account %s, data folder %s)\n", s.endpoint, s.account, s.cfg.DataDir)
+	return nil
+}
+
+// serveAll brings up what stands on the data.
+func (s *Server) serveAll(background context.Context) error {
 	if err := s.openAudit(background); err != nil {
 		return err
 	}
 	if err := s.assemble(background); err != nil {
 		return err
 	}
-	if err := s.listen(background); err != nil {
-		return err
-	}
-	s.health.Started()
-	if created {
-		s.printFirstStart()
-	}
-	fmt.Fprintf(s.out, "rolecalld: ready on %s (account %s, data folder %s)\n", s.endpoint, s.account, s.cfg.DataDir)
-	return nil
+	return s.listen(background)
 }
 
 // openData opens folder, lock, key ring and store. created says that this was the first start.
@@ -143,9 +149,10 @@ func (s *Server) openData(ctx context.Context) (created bool, err error) {
 		return false, err
 	}
 	s.onClose(lock.Close)
+	newRing := false
 	if s.cfg.Store == "memory" {
 		s.ring = keyring.Ephemeral()
-	} else if s.ring, _, err = openRing(s.cfg.DataDir); err != nil {
+	} else if s.ring, newRing, err = openRing(s.cfg.DataDir); err != nil {
 		return false, err
 	}
 	if s.db, err = store.Open(ctx, store.Config{Source: s.cfg.storeSource(), Staleness: s.cfg.Staleness}); err != nil {
@@ -153,6 +160,9 @@ func (s *Server) openData(ctx context.Context) (created bool, err error) {
 	}
 	s.onClose(s.db.Close)
 	s.account, created, err = firstStart(ctx, s.db, s.ring, &s.cfg)
+	if newRing && errors.Is(err, errForeignRing) {
+		err = errors.Join(err, os.Remove(filepath.Join(s.cfg.DataDir, KeyRingFile))) // it has sealed nothing
+	}
 	return created, err
 }
 
@@ -200,9 +210,10 @@ func (s *Server) assemble(background context.Context) error {
 	s.handler = withHealth(router)
 	s.work(func() { s.maintain(background) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })
-	s.health.Add("store", s.db.Ping)
-	s.health.Add("audit-log", func(context.Context) error { return s.audit.Err() })
+	// The checks share a deadline: the one that may wait comes last.
 	s.health.Add("freshness", func(context.Context) error { return s.db.Fresh(time.Now()) })
+	s.health.Add("audit-log", func(context.Context) error { return s.audit.Err() })
+	s.health.Add("store", s.db.Ping)
 	return s.gauges(sealer)
 }
 
