@@ -128,6 +128,11 @@ func TestResources(t *testing.T) {
 }
 
 func resourceTests() []func(*testing.T, *DB) {
+	return append(identityTests(), anywhereTests()...)
+}
+
+// identityTests are accounts and what IAM keeps in them.
+func identityTests() []func(*testing.T, *DB) {
 	tags := []Tag{{"b", "2"}, {"a", "1"}}
 	later := t0.Add(time.Hour)
 	return []func(*testing.T, *DB){
@@ -215,6 +220,14 @@ func resourceTests() []func(*testing.T, *DB) {
 				return tx.ListPolicyVersions(acct, "arn:p", n, a)
 			},
 			numbered: func(i int) PolicyVersion { return PolicyVersion{acct, "arn:p", fmt.Sprintf("v%d", 7+i), "{}", t0} }}),
+	}
+}
+
+// anywhereTests are the resources of Roles Anywhere, and the server's own values.
+func anywhereTests() []func(*testing.T, *DB) {
+	tags := []Tag{{"b", "2"}, {"a", "1"}}
+	later := t0.Add(time.Hour)
+	return []func(*testing.T, *DB){
 		lifecycle("trust anchor", resource[TrustAnchor]{
 			row:     TrustAnchor{acct, region, "id", "n", true, "CERTIFICATE_BUNDLE", "PEM", []NotificationSetting{{"E", "ALL", 45, true, "me"}}, tags, t0, t0},
 			changed: TrustAnchor{acct, region, "id", "m", false, "AWS_ACM_PCA", "arn", nil, nil, t0, later},

@@ -10,142 +10,163 @@ import (
 	"time"
 )
 
-func TestViewFollowsOwnCommits(t *testing.T) {
-	onEngines(t, func(t *testing.T, src string) {
-		db := open(t, Config{Source: src, Poll: time.Hour}) // nothing but the commit itself may tell
-		v, ctx := db.View(), t.Context()
-		type step struct {
-			what   string
-			mutate func(*Tx) error
-			check  func() error
+// viewStep is a change and what the view must show right after it.
+type viewStep struct {
+	what   string
+	mutate func(*Tx) error
+	check  func() error
+}
+
+// viewChecks are the questions that the steps ask.
+type viewChecks struct {
+	ctx context.Context
+	v   *View
+}
+
+func expect(got, want any, err error) error {
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("got %v, want %v", got, want)
+	}
+	return nil
+}
+
+func missing(err error) error {
+	if !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("got %v, want ErrNotFound", err)
+	}
+	return nil
+}
+
+func (c *viewChecks) role() (*RoleBundle, error) {
+	row, err := c.v.Role(c.ctx, acct, "rOLE")
+	if err != nil {
+		return nil, err
+	}
+	return &row.Row, nil
+}
+
+func (c *viewChecks) roleShape(inline, attached int) func() error {
+	return func() error {
+		b, err := c.role()
+		if err != nil {
+			return err
 		}
-		expect := func(got, want any, err error) error {
+		return expect([2]int{len(b.Inline), len(b.Attached)}, [2]int{inline, attached}, nil)
+	}
+}
+
+func (c *viewChecks) crls(anchor string, want int) func() error {
+	return func() error {
+		row, err := c.v.AnchorCRLs(c.ctx, acct, region, anchor)
+		if err != nil {
+			return err
+		}
+		return expect(len(row.Row), want, nil)
+	}
+}
+
+func (c *viewChecks) identitySteps() []viewStep {
+	policy := &ManagedPolicy{Account: acct, ARN: "arn:p", Name: "p", ID: "ANPA", DefaultVersion: "v1", CreatedAt: t0, UpdatedAt: t0}
+	user := &User{Account: acct, Name: "Bob", ID: "AIDA", Path: "/", CreatedAt: t0}
+	return []viewStep{
+		{"nothing", func(*Tx) error { return nil }, func() error { _, err := c.role(); return missing(err) }},
+		{"role", func(tx *Tx) error { return tx.CreateRole(testRole("Role")) }, c.roleShape(0, 0)},
+		{"inline", func(tx *Tx) error { return tx.PutInlinePolicy(&InlinePolicy{acct, OwnerRole, "ROLE", "p", "{}"}) }, c.roleShape(1, 0)},
+		{"attach", func(tx *Tx) error { return tx.PutAttachment(&Attachment{acct, OwnerRole, "role", "arn:p"}) }, c.roleShape(1, 1)},
+		{"detach", func(tx *Tx) error { return tx.DeleteAttachment(acct, OwnerRole, "Role", "arn:p") }, c.roleShape(1, 0)},
+		{"no inline", func(tx *Tx) error { return tx.DeleteInlinePolicy(acct, OwnerRole, "Role", "p") }, c.roleShape(0, 0)},
+		{"role gone", func(tx *Tx) error { return tx.DeleteRole(acct, "role") }, func() error { _, err := c.role(); return missing(err) }},
+		{"user", func(tx *Tx) error { return tx.PutUser(user) }, func() error {
+			row, err := c.v.User(c.ctx, acct, "BOB")
 			if err != nil {
 				return err
 			}
-			if got != want {
-				return fmt.Errorf("got %v, want %v", got, want)
-			}
-			return nil
-		}
-		missing := func(err error) error {
-			if !errors.Is(err, ErrNotFound) {
-				return fmt.Errorf("got %v, want ErrNotFound", err)
-			}
-			return nil
-		}
-		role := func() (*RoleBundle, error) {
-			c, err := v.Role(ctx, acct, "rOLE")
+			return expect(row.Row.User.Name+fmt.Sprint(len(row.Row.Inline)), "Bob0", nil)
+		}},
+		{"user's policy", func(tx *Tx) error { return tx.PutInlinePolicy(&InlinePolicy{acct, OwnerUser, "bob", "p", "{}"}) }, func() error {
+			row, err := c.v.User(c.ctx, acct, "bob")
 			if err != nil {
-				return nil, err
+				return err
 			}
-			return &c.Row, nil
-		}
-		roleShape := func(inline, attached int) func() error {
-			return func() error {
-				b, err := role()
-				if err != nil {
-					return err
-				}
-				return expect([2]int{len(b.Inline), len(b.Attached)}, [2]int{inline, attached}, nil)
+			return expect(len(row.Row.Inline), 1, nil)
+		}},
+		{"policy without version", func(tx *Tx) error { return tx.CreatePolicy(policy) }, func() error {
+			_, err := c.v.Policy(c.ctx, acct, "arn:p")
+			return missing(err)
+		}},
+		{"policy version", func(tx *Tx) error { return tx.CreatePolicyVersion(&PolicyVersion{acct, "arn:p", "v1", "one", t0}) }, func() error {
+			row, err := c.v.Policy(c.ctx, acct, "arn:p")
+			if err != nil {
+				return err
 			}
-		}
-		crls := func(anchor string, want int) func() error {
-			return func() error {
-				c, err := v.AnchorCRLs(ctx, acct, region, anchor)
-				if err != nil {
-					return err
-				}
-				return expect(len(c.Row), want, nil)
+			return expect(row.Row.Document, "one", nil)
+		}},
+	}
+}
+
+func (c *viewChecks) anywhereSteps() []viewStep {
+	return []viewStep{
+		{"no CRLs", func(*Tx) error { return nil }, c.crls("a", 0)},
+		{"CRL", func(tx *Tx) error {
+			return tx.CreateCRL(&CRL{Account: acct, Region: region, ID: "c", TrustAnchorID: "a"})
+		}, c.crls("a", 1)},
+		{"other anchor's CRLs", func(*Tx) error { return nil }, c.crls("b", 0)},
+		{"CRL moves", func(tx *Tx) error { return tx.PutCRL(&CRL{Account: acct, Region: region, ID: "c", TrustAnchorID: "b"}) }, c.crls("a", 0)},
+		{"CRL moved", func(*Tx) error { return nil }, c.crls("b", 1)},
+		{"CRL gone", func(tx *Tx) error { return tx.DeleteCRL(acct, region, "c") }, c.crls("b", 0)},
+		{"anchor", func(tx *Tx) error {
+			return tx.PutTrustAnchor(&TrustAnchor{Account: acct, Region: region, ID: "a", Enabled: true})
+		}, func() error {
+			row, err := c.v.TrustAnchor(c.ctx, acct, region, "a")
+			if err != nil {
+				return err
 			}
-		}
-		policy := &ManagedPolicy{Account: acct, ARN: "arn:p", Name: "p", ID: "ANPA", DefaultVersion: "v1", CreatedAt: t0, UpdatedAt: t0}
-		user := &User{Account: acct, Name: "Bob", ID: "AIDA", Path: "/", CreatedAt: t0}
-		steps := []step{
-			{"nothing", func(*Tx) error { return nil }, func() error { _, err := role(); return missing(err) }},
-			{"role", func(tx *Tx) error { return tx.CreateRole(testRole("Role")) }, roleShape(0, 0)},
-			{"inline", func(tx *Tx) error { return tx.PutInlinePolicy(&InlinePolicy{acct, OwnerRole, "ROLE", "p", "{}"}) }, roleShape(1, 0)},
-			{"attach", func(tx *Tx) error { return tx.PutAttachment(&Attachment{acct, OwnerRole, "role", "arn:p"}) }, roleShape(1, 1)},
-			{"detach", func(tx *Tx) error { return tx.DeleteAttachment(acct, OwnerRole, "Role", "arn:p") }, roleShape(1, 0)},
-			{"no inline", func(tx *Tx) error { return tx.DeleteInlinePolicy(acct, OwnerRole, "Role", "p") }, roleShape(0, 0)},
-			{"role gone", func(tx *Tx) error { return tx.DeleteRole(acct, "role") }, func() error { _, err := role(); return missing(err) }},
-			{"user", func(tx *Tx) error { return tx.PutUser(user) }, func() error {
-				c, err := v.User(ctx, acct, "BOB")
-				if err != nil {
-					return err
-				}
-				return expect(c.Row.User.Name+fmt.Sprint(len(c.Row.Inline)), "Bob0", nil)
-			}},
-			{"user's policy", func(tx *Tx) error { return tx.PutInlinePolicy(&InlinePolicy{acct, OwnerUser, "bob", "p", "{}"}) }, func() error {
-				c, err := v.User(ctx, acct, "bob")
-				if err != nil {
-					return err
-				}
-				return expect(len(c.Row.Inline), 1, nil)
-			}},
-			{"policy without version", func(tx *Tx) error { return tx.CreatePolicy(policy) }, func() error {
-				_, err := v.Policy(ctx, acct, "arn:p")
-				return missing(err)
-			}},
-			{"policy version", func(tx *Tx) error { return tx.CreatePolicyVersion(&PolicyVersion{acct, "arn:p", "v1", "one", t0}) }, func() error {
-				c, err := v.Policy(ctx, acct, "arn:p")
-				if err != nil {
-					return err
-				}
-				return expect(c.Row.Document, "one", nil)
-			}},
-			{"no CRLs", func(*Tx) error { return nil }, crls("a", 0)},
-			{"CRL", func(tx *Tx) error {
-				return tx.CreateCRL(&CRL{Account: acct, Region: region, ID: "c", TrustAnchorID: "a"})
-			}, crls("a", 1)},
-			{"other anchor's CRLs", func(*Tx) error { return nil }, crls("b", 0)},
-			{"CRL moves", func(tx *Tx) error { return tx.PutCRL(&CRL{Account: acct, Region: region, ID: "c", TrustAnchorID: "b"}) }, crls("a", 0)},
-			{"CRL moved", func(*Tx) error { return nil }, crls("b", 1)},
-			{"CRL gone", func(tx *Tx) error { return tx.DeleteCRL(acct, region, "c") }, crls("b", 0)},
-			{"anchor", func(tx *Tx) error {
-				return tx.PutTrustAnchor(&TrustAnchor{Account: acct, Region: region, ID: "a", Enabled: true})
-			}, func() error {
-				c, err := v.TrustAnchor(ctx, acct, region, "a")
-				if err != nil {
-					return err
-				}
-				return expect(c.Row.Enabled, true, nil)
-			}},
-			{"anchor disabled", func(tx *Tx) error { return tx.PutTrustAnchor(&TrustAnchor{Account: acct, Region: region, ID: "a"}) }, func() error {
-				c, err := v.TrustAnchor(ctx, acct, region, "a")
-				if err != nil {
-					return err
-				}
-				return expect(c.Row.Enabled, false, nil)
-			}},
-			{"other region", func(*Tx) error { return nil }, func() error { _, err := v.TrustAnchor(ctx, acct, "us-east-1", "a"); return missing(err) }},
-			{"other account", func(*Tx) error { return nil }, func() error { _, err := v.TrustAnchor(ctx, other, region, "a"); return missing(err) }},
-			{"profile", func(tx *Tx) error {
-				return tx.PutProfile(&Profile{Account: acct, Region: region, ID: "a", Duration: 9})
-			}, func() error {
-				c, err := v.Profile(ctx, acct, region, "a")
-				if err != nil {
-					return err
-				}
-				return expect(c.Row.Duration, 9, nil)
-			}},
-			{"account", func(tx *Tx) error { return tx.PutAccount(&Account{acct, "n", t0}) }, func() error {
-				c, err := v.Account(ctx, acct)
-				if err != nil {
-					return err
-				}
-				return expect(c.Row.Name, "n", nil)
-			}},
-			{"key", func(tx *Tx) error { return tx.PutAccessKey(&AccessKey{ID: "AKIA", Account: acct, Active: true}) }, func() error {
-				c, err := v.AccessKey(ctx, "AKIA")
-				if err != nil {
-					return err
-				}
-				return expect(c.Row.Active, true, nil)
-			}},
-			{"key gone", func(tx *Tx) error { return tx.DeleteAccessKey("AKIA") }, func() error { _, err := v.AccessKey(ctx, "AKIA"); return missing(err) }},
-		}
-		for _, s := range steps {
+			return expect(row.Row.Enabled, true, nil)
+		}},
+		{"anchor disabled", func(tx *Tx) error { return tx.PutTrustAnchor(&TrustAnchor{Account: acct, Region: region, ID: "a"}) }, func() error {
+			row, err := c.v.TrustAnchor(c.ctx, acct, region, "a")
+			if err != nil {
+				return err
+			}
+			return expect(row.Row.Enabled, false, nil)
+		}},
+		{"other region", func(*Tx) error { return nil }, func() error { _, err := c.v.TrustAnchor(c.ctx, acct, "us-east-1", "a"); return missing(err) }},
+		{"other account", func(*Tx) error { return nil }, func() error { _, err := c.v.TrustAnchor(c.ctx, other, region, "a"); return missing(err) }},
+		{"profile", func(tx *Tx) error {
+			return tx.PutProfile(&Profile{Account: acct, Region: region, ID: "a", Duration: 9})
+		}, func() error {
+			row, err := c.v.Profile(c.ctx, acct, region, "a")
+			if err != nil {
+				return err
+			}
+			return expect(row.Row.Duration, 9, nil)
+		}},
+		{"account", func(tx *Tx) error { return tx.PutAccount(&Account{acct, "n", t0}) }, func() error {
+			row, err := c.v.Account(c.ctx, acct)
+			if err != nil {
+				return err
+			}
+			return expect(row.Row.Name, "n", nil)
+		}},
+		{"key", func(tx *Tx) error { return tx.PutAccessKey(&AccessKey{ID: "AKIA", Account: acct, Active: true}) }, func() error {
+			row, err := c.v.AccessKey(c.ctx, "AKIA")
+			if err != nil {
+				return err
+			}
+			return expect(row.Row.Active, true, nil)
+		}},
+		{"key gone", func(tx *Tx) error { return tx.DeleteAccessKey("AKIA") }, func() error { _, err := c.v.AccessKey(c.ctx, "AKIA"); return missing(err) }},
+	}
+}
+
+func TestViewFollowsOwnCommits(t *testing.T) {
+	onEngines(t, func(t *testing.T, src string) {
+		db := open(t, Config{Source: src, Poll: time.Hour}) // nothing but the commit itself may tell
+		c := &viewChecks{ctx: t.Context(), v: db.View()}
+		for _, s := range append(c.identitySteps(), c.anywhereSteps()...) {
 			update(t, db, s.mutate)
 			for range 2 { // loaded, then from memory
 				if err := s.check(); err != nil {
@@ -153,13 +174,13 @@ func TestViewFollowsOwnCommits(t *testing.T) {
 				}
 			}
 		}
-		loads := v.Stats().Loads
-		for _, s := range []func() error{crls("b", 0), func() error { _, err := v.AccessKey(ctx, "AKIA"); return missing(err) }} {
+		loads := c.v.Stats().Loads
+		for _, s := range []func() error{c.crls("b", 0), func() error { _, err := c.v.AccessKey(c.ctx, "AKIA"); return missing(err) }} {
 			if err := s(); err != nil {
 				t.Error(err)
 			}
 		}
-		if got := v.Stats().Loads; got != loads {
+		if got := c.v.Stats().Loads; got != loads {
 			t.Errorf("warm reads went to the store %d times", got-loads)
 		}
 	})
