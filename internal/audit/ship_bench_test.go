@@ -18,19 +18,19 @@ import (
 // subjects, the position. CPU is this process's, PostgreSQL's own is not in it.
 func BenchmarkShipStore(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
-		for _, subjects := range []int{10, 512} {
-			b.Run(fmt.Sprintf("%s/subjects=%d", engine, subjects), func(b *testing.B) {
+		for _, c := range []struct{ batch, subjects int }{{512, 10}, {512, 512}, {defaultMaxBatch, 10}, {defaultMaxBatch, 512}} {
+			b.Run(fmt.Sprintf("%s/batch=%d/subjects=%d", engine, c.batch, c.subjects), func(b *testing.B) {
 				source := "sqlite:" + filepath.Join(benchDir(b), "rolecall.db")
 				if engine == "postgres" {
 					source = testdb.Postgres(b)
 				}
-				benchShip(b, source, subjects)
+				benchShip(b, source, c.batch, c.subjects)
 			})
 		}
 	}
 }
 
-func benchShip(b *testing.B, source string, subjects int) {
+func benchShip(b *testing.B, source string, batch, subjects int) {
 	db, err := store.Open(context.Background(), store.Config{Source: source})
 	if err != nil {
 		b.Fatal(err)
@@ -41,7 +41,7 @@ func benchShip(b *testing.B, source string, subjects int) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	s, err := NewShipper(ShipperConfig{Log: l, Sink: StoreSink{DB: db}, Logger: quiet(), MaxBatch: 512})
+	s, err := NewShipper(ShipperConfig{Log: l, Sink: StoreSink{DB: db}, Logger: quiet(), MaxBatch: batch})
 	if err != nil {
 		b.Fatal(err)
 	}
