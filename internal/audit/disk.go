@@ -83,19 +83,20 @@ func (d *disk) List() ([]uint64, error) {
 }
 
 func (d *disk) Create(number uint64, header []byte) (segmentFile, error) {
-	f, err := os.OpenFile(d.name(number), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(d.name(number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, describe("creating a segment", err)
 	}
-	if _, err := f.Write(header); err != nil {
-		f.Close()
+	// Nothing is filled yet: a segment that was never begun must be told by its length.
+	if _, err := file.Write(header); err != nil {
+		file.Close()
 		return nil, describe("creating a segment", err)
 	}
-	if err := errors.Join(f.Sync(), d.syncDir()); err != nil {
-		f.Close()
+	if err := errors.Join(file.Sync(), d.syncDir()); err != nil {
+		file.Close()
 		return nil, describe("creating a segment", err)
 	}
-	return diskFile{f}, nil
+	return &appendFile{file: file, size: int64(len(header)), filled: int64(len(header))}, nil
 }
 
 func (d *disk) Open(number uint64) (segmentSource, error) {
@@ -176,10 +177,8 @@ func (d *disk) syncDir() error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// diskFile adds to *os.File what segments need.
+// diskFile adds to *os.File what reading a segment needs.
 type diskFile struct{ *os.File }
-
-func (f diskFile) Sync() error { return syncData(f.File) }
 
 func (f diskFile) Size() (int64, error) {
 	info, err := f.Stat()

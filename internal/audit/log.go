@@ -40,7 +40,9 @@ const (
 	memorySegmentBytes  = 4 << 20
 	memoryBacklog       = 256 << 20
 	maxPending          = 16 << 20 // bytes that wait for the next sync; beyond it writers wait to enqueue
-	maxSegmentCerts     = 8192     // certificates remembered per segment; beyond it they are written again
+	maxUnsynced         = 1 << 20  // bytes that nobody waits for and that are written at once all the same
+	noteDelay           = 50 * time.Millisecond
+	maxSegmentCerts     = 8192 // certificates remembered per segment; beyond it they are written again
 )
 
 // Log is an append-only log of events. Its methods may be called from many goroutines.
@@ -79,6 +81,7 @@ type segmentState struct {
 type batch struct {
 	buf     []byte // begins with room for the batch frame
 	records int
+	awaited bool          // the committer has been woken for it
 	done    chan struct{} // closed once err is final
 	err     error
 }
@@ -167,7 +170,7 @@ func (l *Log) Append(ctx context.Context, e *Event, s *SubjectSeen) error {
 		putBuffer(buf)
 		return err
 	}
-	b, err := l.enqueue(ctx, frame, cert)
+	b, err := l.enqueue(ctx, frame, cert, true)
 	putBuffer(buf)
 	if err != nil {
 		return err
@@ -180,8 +183,22 @@ func (l *Log) Append(ctx context.Context, e *Event, s *SubjectSeen) error {
 	}
 }
 
-// enqueue adds a frame to the batch that the next sync covers.
-func (l *Log) enqueue(ctx context.Context, frame []byte, cert certRef) (*batch, error) {
+// Note takes the event without waiting for the disk: it is durable within noteDelay or with the next Append, whichever
+// comes first. It is for what only looked; an error means that the log takes no records, and the request must fail.
+func (l *Log) Note(ctx context.Context, e *Event) error {
+	e.normalise()
+	buf := getBuffer()
+	frame, cert, err := appendRecord((*buf)[:0], e, nil)
+	*buf = frame
+	if err == nil {
+		_, err = l.enqueue(ctx, frame, cert, false)
+	}
+	putBuffer(buf)
+	return err
+}
+
+// enqueue adds a frame to the batch that the next sync covers, soon if somebody waits for it.
+func (l *Log) enqueue(ctx context.Context, frame []byte, cert certRef, waits bool) (*batch, error) {
 	l.mu.Lock()
 	for {
 		if err := l.refusedLocked(); err != nil {
@@ -210,9 +227,14 @@ func (l *Log) enqueue(ctx context.Context, frame []byte, cert certRef) (*batch, 
 	b.buf = append(b.buf, frame...)
 	b.records++
 	first := b.records == 1
+	wake := waits && !b.awaited || len(b.buf) > maxUnsynced
+	b.awaited = b.awaited || wake
 	l.mu.Unlock()
-	if first {
+	switch {
+	case wake:
 		l.nudge()
+	case first:
+		time.AfterFunc(noteDelay, l.nudge)
 	}
 	return b, nil
 }

@@ -58,6 +58,24 @@ func (l *Log) recoverSegment(number uint64, last bool) error {
 	return nil
 }
 
+// onlyZeros reports whether the bytes from offset to end are all zero.
+func onlyZeros(r io.ReaderAt, offset, end int64) (bool, error) {
+	buf := make([]byte, 64<<10)
+	for offset < end {
+		b := buf[:min(int64(len(buf)), end-offset)]
+		if _, err := r.ReadAt(b, offset); err != nil && !errors.Is(err, io.EOF) {
+			return false, fmt.Errorf("audit: reading a segment: %w", err)
+		}
+		for _, c := range b {
+			if c != 0 {
+				return false, nil
+			}
+		}
+		offset += int64(len(b))
+	}
+	return true, nil
+}
+
 // recoverTail cuts the last segment behind its last whole record and returns its new size.
 func (l *Log) recoverTail(r *segmentReader, size int64, log *slog.Logger) (int64, error) {
 	everything := func(int64) bool { return true }
@@ -80,6 +98,11 @@ func (l *Log) recoverTail(r *segmentReader, size int64, log *slog.Logger) (int64
 		// segment aside; cutting here would lose acknowledged records.
 		log.Error("audit log: damage in the middle of the last segment", slog.Int64("offset", valid), slog.Any("error", bad))
 		return size, l.folder.Truncate(r.header.number, size)
+	}
+	if zeros, err := onlyZeros(r.src, valid, size); err != nil {
+		return 0, err
+	} else if zeros { // filled ahead of records that never came
+		return valid, l.folder.Truncate(r.header.number, valid)
 	}
 	l.stats.Truncated = size - valid
 	log.Warn("audit log: cut a torn tail of unacknowledged records",

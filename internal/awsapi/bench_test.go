@@ -64,4 +64,5 @@ func BenchmarkTagResource(b *testing.B) {
 
 type nullAudit struct{}
 
+func (nullAudit) Note(context.Context, *audit.Event) error                       { return nil }
 func (nullAudit) Append(context.Context, *audit.Event, *audit.SubjectSeen) error { return nil }

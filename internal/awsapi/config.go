@@ -15,9 +15,11 @@ type Transactor interface {
 	Read(ctx context.Context, fn func(*Tx) error) error
 }
 
-// Auditor appends one event to the audit trail; *audit.Log is one. The event is durable once Append returns nil.
+// Auditor adds one event to the audit trail; *audit.Log is one. The event is durable once Append returns nil; one that
+// Note takes is durable shortly after. Either fails when the trail takes no events.
 type Auditor interface {
 	Append(ctx context.Context, e *audit.Event, s *audit.SubjectSeen) error
+	Note(ctx context.Context, e *audit.Event) error
 }
 
 // Meter counts requests; *metrics.Registry is one. All three labels come from bounded sets; code is metrics.CodeOK for

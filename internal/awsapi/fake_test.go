@@ -72,6 +72,8 @@ type fakeAudit struct {
 	err    error
 }
 
+func (a *fakeAudit) Note(ctx context.Context, e *audit.Event) error { return a.Append(ctx, e, nil) }
+
 func (a *fakeAudit) Append(ctx context.Context, e *audit.Event, _ *audit.SubjectSeen) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/audit"
 	"github.com/rolecall/rolecall/internal/awsapi/wire"
 )
 
@@ -101,7 +102,18 @@ func (rt *Router) run(ctx context.Context, ex *exchange, b *Binding, c *Call, in
 	if b.noAudit {
 		return nil
 	}
-	if err := rt.cfg.Audit.Append(ctx, rt.event(ex, b, c, in, out, nil), nil); err != nil {
+	return rt.auditRead(ctx, b, rt.event(ex, b, c, in, out, nil))
+}
+
+// auditRead records a success that changed nothing. What hands out credentials waits for the disk; what only looked does
+// not, but is refused just the same when the trail takes no events.
+func (rt *Router) auditRead(ctx context.Context, b *Binding, e *audit.Event) (err error) {
+	if b.op.RecordOutput {
+		err = rt.cfg.Audit.Append(ctx, e, nil)
+	} else {
+		err = rt.cfg.Audit.Note(ctx, e)
+	}
+	if err != nil {
 		return Internal(fmt.Errorf("audit: %w", err))
 	}
 	return nil

@@ -39,7 +39,7 @@ func (s *Server) purgeEvents(ctx context.Context, before time.Time) error {
 			removed, err = tx.DeleteEventsBefore(before, purgeBatch)
 			return err
 		})
-		if err != nil || removed < purgeBatch {
+		if err != nil || removed == 0 {
 			return err
 		}
 	}

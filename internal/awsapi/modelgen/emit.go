@@ -24,7 +24,7 @@ type gen struct {
 
 // generate returns the files of the service's package by name.
 func generate(service string, m *model, keep []string) (map[string][]byte, error) {
-	g := &gen{service: service, m: m, used: map[string]bool{}, inUse: map[string]bool{}, goName: map[string]string{}, errs: map[string]bool{}}
+	g := &gen{service: packageName(service), m: m, used: map[string]bool{}, inUse: map[string]bool{}, goName: map[string]string{}, errs: map[string]bool{}}
 	if err := g.pick(keep); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func run(models, out, list string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s, err)
 		}
-		dir := filepath.Join(out, s)
+		dir := filepath.Join(out, packageName(s))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}

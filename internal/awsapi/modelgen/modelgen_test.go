@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
 	"github.com/rolecall/rolecall/internal/awsapi/model/cloudtrail"
 	"github.com/rolecall/rolecall/internal/awsapi/model/iam"
 	"github.com/rolecall/rolecall/internal/awsapi/model/rolesanywhere"
@@ -24,6 +25,7 @@ func TestCheckedInOutputMatchesKeepList(t *testing.T) {
 		api *awsapi.API
 		ops []*awsapi.Operation
 	}{
+		"acm-pca":       {acmpca.API, acmpca.Operations()},
 		"cloudtrail":    {cloudtrail.API, cloudtrail.Operations()},
 		"iam":           {iam.API, iam.Operations()},
 		"rolesanywhere": {rolesanywhere.API, rolesanywhere.Operations()},
@@ -60,7 +62,7 @@ func TestCheckedInOutputMatchesKeepList(t *testing.T) {
 			t.Errorf("%s: generated %v, the keep-list names %v", service, got, want)
 		}
 	}
-	for service, want := range map[string]int{"cloudtrail": 60, "iam": 176, "rolesanywhere": 30, "sts": 11} {
+	for service, want := range map[string]int{"acm-pca": 23, "cloudtrail": 60, "iam": 176, "rolesanywhere": 30, "sts": 11} {
 		if got := len(generated[service].api.Known); got != want {
 			t.Errorf("%s knows %d operations, want %d", service, got, want)
 		}

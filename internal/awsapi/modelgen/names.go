@@ -48,6 +48,9 @@ func camel(v string) string {
 	return b.String()
 }
 
+// packageName is a service's name without what Go does not allow in one: acm-pca becomes acmpca.
+func packageName(service string) string { return strings.ReplaceAll(service, "-", "") }
+
 func quote(s string) string {
 	if strings.Contains(s, "`") {
 		return strconv.Quote(s)
