@@ -27,9 +27,7 @@ func (l *Log) commitLoop() {
 	for {
 		select {
 		case <-l.wake:
-			// Writers that the last sync released, and requests that are ready to run, get to join this batch: on a busy server
-			// that halves the number of syncs. On an idle one it costs well below a microsecond.
-			runtime.Gosched()
+			l.gather()
 			l.commit()
 		case <-age.C:
 			l.commit()
@@ -37,6 +35,25 @@ func (l *Log) commitLoop() {
 			l.commit()
 			return
 		}
+	}
+}
+
+// maxGather bounds how long a batch is held open for requests that are ready to run.
+const maxGather = 500 * time.Microsecond
+
+// gather lets requests that are ready to run join the batch, as long as it grows: on a busy server that saves most of the
+// syncs, and while the processors have work nothing waits longer for it. On an idle one it costs a microsecond.
+func (l *Log) gather() {
+	end := time.Now().Add(maxGather)
+	for before := -1; ; {
+		l.mu.Lock()
+		now := l.pending.records
+		l.mu.Unlock()
+		if now == before || time.Now().After(end) {
+			return
+		}
+		before = now
+		runtime.Gosched()
 	}
 }
 

@@ -71,7 +71,7 @@ func openSQLite(kind engineKind, path, synchronous string) (*engine, error) {
 		q := url.Values{
 			"_pragma": {
 				fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-				"journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)", "cache_size(-8192)",
+				"journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)", "cache_size(-2048)",
 			},
 			"_dqs":       {"0"},
 			"_defensive": {"1"},

@@ -297,9 +297,5 @@ func (s *Service) mint(ctx context.Context, a *attempt) (*awsapi.Reply, error) {
 		},
 		PackedPolicySize: packed, RoleArn: a.request.roleARN, SourceIdentity: a.attrs.SourceIdentity,
 	}}}
-	body, err := answer.encode()
-	if err != nil {
-		return nil, err
-	}
-	return &awsapi.Reply{Status: http.StatusCreated, Body: body}, nil
+	return &awsapi.Reply{Status: http.StatusCreated, Body: answer.encode()}, nil
 }

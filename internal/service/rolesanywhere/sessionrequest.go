@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"regexp"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/awsapi/wire"
 )
 
 // sessionRequest is what a caller of CreateSession asks for. The three ARNs come in the query or in the body:
@@ -23,15 +23,13 @@ type sessionRequest struct {
 	roleSessionName                     string // "": the certificate's serial number
 }
 
-// sessionBody is the JSON body. sessionName is the older, ignored spelling; instanceProperties is accepted and
-// kept out of every decision.
+// sessionBody is what counts of the JSON body. sessionName is the older, ignored spelling of roleSessionName.
 type sessionBody struct {
-	ProfileArn         *string
-	RoleArn            *string
-	TrustAnchorArn     *string
-	DurationSeconds    *json.Number
-	RoleSessionName    *string
-	InstanceProperties map[string]string
+	ProfileArn      *string
+	RoleArn         *string
+	TrustAnchorArn  *string
+	DurationSeconds *string // as written
+	RoleSessionName *string
 }
 
 const (
@@ -82,57 +80,56 @@ func parseSessionRequest(query url.Values, body []byte) (*sessionRequest, []stri
 }
 
 // decodeSessionBody reads one JSON object. Members are matched exactly and may be there once: what a filter in front of
-// this server reads must be what is granted. Unknown members are left aside.
+// this server reads must be what is granted. Unknown members are left aside, and null stands for absence.
 func decodeSessionBody(body []byte, b *sessionBody) error {
-	if !utf8.Valid(body) {
-		return errSerialization
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return errSerialization
-	}
-	seen := make(map[string]bool, 8)
-	for dec.More() {
-		t, err := dec.Token()
-		name, ok := t.(string)
-		if err != nil || !ok || seen[name] || len(seen) >= maxMembers {
-			return errSerialization
+	fault := wire.ReadObject(body, maxMembers, func(v wire.Value) *wire.Fault {
+		var target **string
+		kind := wire.StringValue
+		switch v.Name {
+		case "profileArn":
+			target = &b.ProfileArn
+		case "roleArn":
+			target = &b.RoleArn
+		case "trustAnchorArn":
+			target = &b.TrustAnchorArn
+		case "roleSessionName":
+			target = &b.RoleSessionName
+		case "durationSeconds":
+			target, kind = &b.DurationSeconds, wire.NumberValue
+		case "instanceProperties":
+			return checkProperties(v)
+		default:
+			return nil
 		}
-		seen[name] = true
-		if err := dec.Decode(b.member(name)); err != nil {
-			return errSerialization
+		switch v.Kind {
+		case kind:
+			*target = &v.Text
+		case wire.NullValue:
+		default:
+			return errMember
 		}
-	}
-	if _, err := dec.Token(); err != nil { // the closing brace
+		return nil
+	})
+	if fault != nil {
 		return errSerialization
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errSerialization
+	return nil
+}
+
+// errMember only stops the reader: what the client hears is errSerialization.
+var errMember = &wire.Fault{Code: wire.SerializationException}
+
+// checkProperties accepts a map of strings, which plays no part in any decision.
+func checkProperties(v wire.Value) *wire.Fault {
+	var properties map[string]string
+	if v.Kind != wire.NullValue && (v.Kind != wire.OtherValue || json.Unmarshal(v.Raw, &properties) != nil) {
+		return errMember
 	}
 	return nil
 }
 
 // maxMembers bounds the members of the body; there are six known ones.
 const maxMembers = 64
-
-// member is where the value of a member goes.
-func (b *sessionBody) member(name string) any {
-	switch name {
-	case "profileArn":
-		return &b.ProfileArn
-	case "roleArn":
-		return &b.RoleArn
-	case "trustAnchorArn":
-		return &b.TrustAnchorArn
-	case "durationSeconds":
-		return &b.DurationSeconds
-	case "roleSessionName":
-		return &b.RoleSessionName
-	case "instanceProperties":
-		return &b.InstanceProperties
-	}
-	return new(json.RawMessage)
-}
 
 // pickARN chooses between query and body. Two different answers are refused: a proxy that logs or filters by
 // one of them must not be fooled by the other.
@@ -159,10 +156,10 @@ func checkARN(name, text, service, prefix string) (arn.ARN, string) {
 // setOptions takes the optional members over, and says which of them fail.
 func (r *sessionRequest) setOptions(b *sessionBody) (failed []string) {
 	if b.DurationSeconds != nil {
-		n, err := strconv.Atoi(b.DurationSeconds.String())
+		n, err := strconv.Atoi(*b.DurationSeconds)
 		switch {
 		case err != nil:
-			failed = append(failed, fmt.Sprintf("Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must be an integer", clip(b.DurationSeconds.String())))
+			failed = append(failed, fmt.Sprintf("Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must be an integer", clip(*b.DurationSeconds)))
 		case n < minDuration:
 			failed = append(failed, fmt.Sprintf("Value '%d' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to %d", n, minDuration))
 		case n > maxDuration:

@@ -2,10 +2,11 @@ package rolesanywhere
 
 import (
 	"crypto/sha256"
-	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/awsapi/wire"
 )
 
 // sessionResponse is the answer to CreateSession. Every member is always present: strict clients demand it.
@@ -34,7 +35,33 @@ type credentials struct {
 	SessionToken    string `json:"sessionToken"`
 }
 
-func (r *sessionResponse) encode() ([]byte, error) { return json.Marshal(r) }
+// encode writes the answer by hand: it is on the hot path. A test holds it against encoding/json.
+func (r *sessionResponse) encode() []byte {
+	b := make([]byte, 0, 2048)
+	b = append(b, `{"credentialSet":[`...)
+	for i, c := range r.CredentialSet {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendMember(b, `{"assumedRoleUser":{"arn":`, c.AssumedRoleUser.Arn)
+		b = appendMember(b, `,"assumedRoleId":`, c.AssumedRoleUser.AssumedRoleID)
+		b = appendMember(b, `},"credentials":{"accessKeyId":`, c.Credentials.AccessKeyID)
+		b = appendMember(b, `,"expiration":`, c.Credentials.Expiration)
+		b = appendMember(b, `,"secretAccessKey":`, c.Credentials.SecretAccessKey)
+		b = appendMember(b, `,"sessionToken":`, c.Credentials.SessionToken)
+		b = append(b, `},"packedPolicySize":`...)
+		b = strconv.AppendInt(b, int64(c.PackedPolicySize), 10)
+		b = appendMember(b, `,"roleArn":`, c.RoleArn)
+		b = appendMember(b, `,"sourceIdentity":`, c.SourceIdentity)
+		b = append(b, '}')
+	}
+	b = appendMember(b, `],"subjectArn":`, r.SubjectArn)
+	return append(b, '}')
+}
+
+func appendMember(b []byte, before, text string) []byte {
+	return wire.AppendJSONString(append(b, before...), text)
+}
 
 func formatExpiration(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
