@@ -16,7 +16,7 @@ type ShipperConfig struct {
 	Sink Sink
 	// Interval is the pause between rounds: a record is in the store about this long after Append. Default 500 ms.
 	Interval time.Duration
-	// MaxBatch is the largest number of events in one transaction. Default 2048.
+	// MaxBatch is the largest number of events in one transaction. Default 512: more costs memory, fewer costs processor time.
 	MaxBatch int
 	// Logger hears when shipping fails, resumes or meets damage. Default: slog.Default.
 	Logger *slog.Logger
@@ -24,7 +24,7 @@ type ShipperConfig struct {
 
 const (
 	defaultInterval = 500 * time.Millisecond
-	defaultMaxBatch = 2048
+	defaultMaxBatch = 512
 	maxBatchBytes   = 4 << 20
 	minBackoff      = 50 * time.Millisecond
 	maxBackoff      = 800 * time.Millisecond // below a second: that soon after the store is back, records flow again
