@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 60s
 
-.PHONY: help build quickstart test test-fast lint bench fuzz generate deps clean
+.PHONY: help build build-pkcs11 quickstart test test-fast lint bench fuzz generate deps clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,10 @@ help: ## list the targets
 build: ## both programs into bin/
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/rolecalld ./cmd/rolecall
+
+build-pkcs11: ## the client's companion for PKCS#11 tokens into bin/ (needs gcc)
+	@mkdir -p bin
+	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/rolecall-pkcs11
 
 quickstart: build ## certificate in, credentials out, in a new folder (ARGS=--once ends after the check)
 	bin/rolecalld quickstart --client bin/rolecall $(ARGS)
@@ -23,7 +27,7 @@ deps: ## install what the tests need (Debian packages)
 test: deps lint ## everything: vet, unit, race, integration
 	$(GO) test -timeout 15m ./...
 	$(GO) test -race -timeout 15m -short ./...
-	$(MAKE) build
+	$(MAKE) build build-pkcs11
 	cd integration && $(GO) vet ./... && $(GO) test -timeout 15m ./...
 
 test-fast: ## unit tests only
@@ -33,6 +37,8 @@ lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on the files above' >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	GOOS=windows $(GO) vet ./cmd/rolecall ./internal/keysource/...
+	GOOS=darwin $(GO) vet ./cmd/rolecall ./internal/keysource/...
 
 bench: build ## speed as ratios to the physical floor, on this machine in this run
 	scripts/bench $(ARGS)

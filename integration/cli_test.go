@@ -185,7 +185,7 @@ func setUpWithCLI(c *cli) (ids cliIDs) {
 
 // workload is the environment of a workload: an AWS config whose profile runs the client, and no other credentials.
 func (c *cli) workload(ids cliIDs) []string {
-	path := c.write("workload-config", fmt.Sprintf("[profile workload]\nregion = %s\ncredential_process = %s credential-process --endpoint %s --certificate %s --private-key %s --trust-anchor-arn %s --profile-arn %s --role-arn %s\n",
+	path := c.write("workload-config", fmt.Sprintf("[profile workload]\nregion = %s\ncredential_process = %s credential-process --no-cache --endpoint %s --certificate %s --private-key %s --trust-anchor-arn %s --profile-arn %s --role-arn %s\n",
 		region, program(c.t, "rolecall"), c.node.endpoint, filepath.Join(c.dir, "leaf.pem"), filepath.Join(c.dir, "leaf.key"), ids.anchorARN, ids.profileARN, ids.roleARN))
 	return append(environment(c.dir, "AWS_CA_BUNDLE="+c.node.caFile(), "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"), "AWS_CONFIG_FILE="+path)
 }

@@ -46,10 +46,15 @@ func BenchmarkProcess(b *testing.B) {
 		{"floor", []string{filepath.Join(binDir, "floor"), s.URL, cert, key, ca}},
 		{"credential-process", []string{program, "credential-process", "--role-arn", roleARN, "--profile-arn", profileARN,
 			"--trust-anchor-arn", anchorARN, "--endpoint", s.URL, "--certificate", cert, "--private-key", key}},
+		{"cached", []string{program, "credential-process", "--cache", "--role-arn", roleARN, "--profile-arn", profileARN,
+			"--trust-anchor-arn", anchorARN, "--endpoint", s.URL, "--certificate", cert, "--private-key", key}},
 		{"version", []string{program, "version"}},
 		{"read-certificate-data", []string{program, "read-certificate-data", "--certificate", cert}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
+			if c.name == "cached" {
+				b.Setenv("XDG_CACHE_HOME", b.TempDir())
+			}
 			m := launch(b, b.N, binDir, c.args...)
 			b.ReportMetric(m[0], "p50-ns")
 			b.ReportMetric(m[1], "p50-cpu-ns")

@@ -16,6 +16,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		credentialProcess(),
+		update(),
+		serve(),
 		readCertificateData(),
 		signString(),
 		{name: "version", short: "Print the version", run: printVersion},
@@ -36,23 +38,29 @@ const (
 	flagTPMPassword   = "tpm-key-password"
 	flagNoTPMPassword = "no-tpm-key-password"
 	flagDebug         = "debug"
+	flagCertStore     = "cert-store"
+	flagPIN           = "pkcs11-pin" // no flag itself: a PIN is never an argument
 )
 
 // keyFlags name the key and its certificate.
 func keyFlags() []flag {
-	return []flag{
-		{name: flagCertificate, arg: "FILE", help: "certificate, PEM or DER; further certificates in the file are its chain"},
-		{name: flagPrivateKey, arg: "FILE", help: "private key, PEM or DER (default: in the certificate file)"},
-		{name: flagPassword, arg: "PASSWORD", help: "password of an encrypted PKCS#8 key; other users can see it in the process list"},
-		{name: flagSelector, arg: "SELECTOR", help: "certificate in the system's store; not in this build"},
+	flags := []flag{
+		{name: flagCertificate, arg: "FILE", help: "certificate, PEM, DER or PKCS#12, or a pkcs11: URI; further certificates in the file are its chain"},
+		{name: flagPrivateKey, arg: "FILE", help: "private key, PEM or DER, a pkcs11: URI or handle:0x81… (default: where the certificate is)"},
+		{name: flagPassword, arg: "PASSWORD", help: "password of an encrypted PKCS#8 key or PKCS#12 file; other users can see it in the process list"},
+		{name: flagCertStore, arg: "PATH", help: "folder or file with certificates and their keys, to choose one of"},
+		{name: flagSelector, arg: "SELECTOR", help: "which certificate of the store: Key=…,Value=… terms, JSON, or file:// and the path of JSON"},
 		{name: flagStoreName, value: "MY", arg: "NAME", help: "Windows certificate store; not in this build"},
-		{name: flagLatest, kind: boolFlag, help: "of several matching certificates in the store take the one that expires last; not in this build"},
-		{name: flagPKCS11Lib, arg: "FILE", help: "PKCS#11 module; not in this build"},
-		{name: flagReusePIN, kind: boolFlag, help: "use the PKCS#11 user PIN for the key as well; not in this build"},
-		{name: flagTPMPassword, arg: "PASSWORD", help: "password of a TPM key; not in this build"},
-		{name: flagNoTPMPassword, kind: boolFlag, help: "the TPM key has no password; not in this build"},
+		{name: flagLatest, kind: boolFlag, help: "of several matching certificates take the one that expires last"},
+		{name: flagPKCS11Lib, arg: "FILE", help: "PKCS#11 module (default: p11-kit's proxy for all configured ones)"},
+		{name: flagReusePIN, kind: boolFlag, help: "use the PKCS#11 user PIN for keys that want one for each signature as well"},
+		{name: flagTPMPassword, arg: "PASSWORD", help: "password of a TPM key; other users can see it in the process list"},
+		{name: flagNoTPMPassword, kind: boolFlag, help: "the TPM key has no password"},
 		{name: flagDebug, kind: boolFlag, help: "tell on stderr what is sent and received, without secrets"},
 	}
+	flags = append(flags, secretFlags(flagPassword, "an encrypted PKCS#8 key or PKCS#12 file")...)
+	flags = append(flags, secretFlags(flagTPMPassword, "a TPM key")...)
+	return append(flags, secretFlags(flagPIN, "a PKCS#11 token (its PIN)")...)
 }
 
 // keyGroups are the exclusions among keyFlags that every command with a key has.

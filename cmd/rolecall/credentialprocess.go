@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-
-	"github.com/rolecall/rolecall/internal/arn"
-	"github.com/rolecall/rolecall/internal/credclient"
 )
 
 func credentialProcess() command {
@@ -19,32 +16,38 @@ credentials as the JSON that credential_process in ~/.aws/config wants.
 Without --endpoint the server is AWS_ENDPOINT_URL_ROLESANYWHERE, else AWS_ENDPOINT_URL, else AWS's
 own for the region (AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT choose its name). http://
 is refused except to a loopback address. AWS_CA_BUNDLE or SSL_CERT_FILE name a file with the CA of
-the server; HTTPS_PROXY and NO_PROXY are honoured; AWS_MAX_ATTEMPTS (3) counts the first attempt.`,
-		flags: sessionFlags(),
-		groups: append(keyGroups(),
-			group{flagLatest, flagIntermediates}, group{flagSelector, flagIntermediates}),
-		run: runCredentialProcess,
+the server; HTTPS_PROXY and NO_PROXY are honoured; AWS_MAX_ATTEMPTS (3) counts the first attempt.
+
+The credentials can be kept in the user's cache folder for the next calls; see --cache and --no-cache.`,
+		flags:  append(sessionFlags(), cacheFlags()...),
+		groups: sessionGroups(),
+		run:    runCredentialProcess,
 	}
 }
 
 // sessionFlags are the flags of every command that obtains credentials.
 func sessionFlags() []flag {
 	return append([]flag{
-		{name: "role-arn", arg: "ARN", help: "role to assume"},
-		{name: "profile-arn", arg: "ARN", help: "Roles Anywhere profile that lists the role"},
+		{name: flagRole, arg: "ARN", help: "role to assume"},
+		{name: flagProfileARN, arg: "ARN", help: "Roles Anywhere profile that lists the role"},
 		{name: "trust-anchor-arn", arg: "ARN", help: "trust anchor of the CA that issued the certificate"},
 		{name: "session-duration", kind: intFlag, value: "3600", arg: "SECONDS", help: "lifetime of the credentials"},
 		{name: "role-session-name", arg: "NAME", help: "name of the session, if the profile accepts one"},
 		{name: "region", arg: "REGION", help: "signing region (default: the trust anchor's)"},
-		{name: "endpoint", arg: "URL", help: "server to ask; a path in it is put before /sessions"},
+		{name: flagEndpoint, kind: listFlag, arg: "URL", help: "server to ask; a path in it is put before /sessions; several, as a list with commas or repeated, are asked in turn"},
 		{name: flagIntermediates, arg: "FILE", help: "PEM certificates between this one and the trust anchor's"},
 		{name: "no-verify-ssl", kind: boolFlag, help: "accept any server certificate; whoever is in between can read the credentials"},
 		{name: "with-proxy", kind: boolFlag, help: "no effect: the proxy variables of the environment are always honoured"},
 	}, keyFlags()...)
 }
 
+// sessionGroups are the exclusions of every command that obtains credentials.
+func sessionGroups() []group {
+	return append(keyGroups(), group{flagLatest, flagIntermediates}, group{flagSelector, flagIntermediates})
+}
+
 func runCredentialProcess(ctx context.Context, p *program, in *inputs) error {
-	creds, err := p.createSession(ctx, in)
+	creds, err := p.credentials(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -60,38 +63,6 @@ func runCredentialProcess(ctx context.Context, p *program, in *inputs) error {
 		return err
 	}
 	return p.output(out)
-}
-
-// createSession loads the identity that the flags name and exchanges it for credentials.
-func (p *program) createSession(ctx context.Context, in *inputs) (*credclient.Credentials, error) {
-	cfg := credclient.Config{
-		Region:      arn.Region(in.text("region")),
-		Endpoint:    in.text("endpoint"),
-		NoVerifyTLS: in.truth("no-verify-ssl"),
-		Getenv:      p.getenv,
-		UserAgent:   ownName + "/" + currentVersion(),
-	}
-	if in.truth(flagDebug) {
-		cfg.Debug = func(line string) { fmt.Fprintf(p.stderr, "%s: debug: %s\n", p.name, printable(line)) }
-	}
-	client, err := credclient.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	id, err := p.loadIdentity(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.NoVerifyTLS {
-		p.warn("--no-verify-ssl: the server is not verified, and whoever is in between can read the credentials")
-	}
-	return client.CreateSession(ctx, id, &credclient.Request{
-		RoleARN:         in.text("role-arn"),
-		ProfileARN:      in.text("profile-arn"),
-		TrustAnchorARN:  in.text("trust-anchor-arn"),
-		DurationSeconds: in.number("session-duration"),
-		SessionName:     in.text("role-session-name"),
-	})
 }
 
 // output writes a result, which gets no newline: scripts compare bytes.

@@ -17,6 +17,7 @@ const (
 	stringFlag flagKind = iota
 	boolFlag            // given without a value it is true
 	intFlag
+	listFlag // may be given several times
 )
 
 // flag describes a flag of a command.
@@ -31,8 +32,12 @@ type flag struct {
 
 // inputs are the flags of one command line.
 type inputs struct {
-	values map[string]string // defaults included
-	given  map[string]bool
+	values  map[string]string   // defaults included; of several the last
+	lists   map[string][]string // of listFlags, defaults not included
+	given   map[string]bool
+	secrets secretReader // for in.secret
+	streams streamReader // for in.stream
+	keys    sourceOnce   // for source
 }
 
 var errHelp = errors.New("help wanted")
@@ -40,7 +45,7 @@ var errHelp = errors.New("help wanted")
 // parseFlags reads --name value, --name=value and, for truth values, --name. Positional arguments are ignored, as the
 // official helper does; -- ends the flags.
 func parseFlags(flags []flag, args []string) (*inputs, error) {
-	in := &inputs{values: make(map[string]string, len(flags)), given: map[string]bool{}}
+	in := &inputs{values: make(map[string]string, len(flags)), given: map[string]bool{}, lists: map[string][]string{}}
 	for _, f := range flags {
 		in.values[f.name] = f.value
 	}
@@ -79,6 +84,9 @@ func parseFlags(flags []flag, args []string) (*inputs, error) {
 			return nil, fmt.Errorf("invalid argument %q for \"--%s\" flag: %w", value, name, err)
 		}
 		in.values[name], in.given[name] = value, true
+		if f.kind == listFlag {
+			in.lists[name] = append(in.lists[name], value)
+		}
 	}
 	return in, nil
 }
@@ -122,6 +130,9 @@ func (in *inputs) exclusions(groups []group) error {
 }
 
 func (in *inputs) text(name string) string { return in.values[name] }
+
+// list is every value of a listFlag, in the order of the command line.
+func (in *inputs) list(name string) []string { return in.lists[name] }
 
 func (in *inputs) isSet(name string) bool { return in.given[name] }
 

@@ -20,7 +20,7 @@ func exclusive(command string) [][2]string {
 		{"pkcs8-password", "tpm-key-password"},
 	}
 	switch command {
-	case "credential-process":
+	case "credential-process", "update", "serve":
 		return append(common, [2]string{"use-latest-expiring-certificate", "intermediates"}, [2]string{"cert-selector", "intermediates"})
 	case "sign-string":
 		return append(common, [2]string{"no-tpm-key-password", "reuse-pin"})

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -70,11 +71,14 @@ func (p *program) run(ctx context.Context, args []string) error {
 		return p.usage(cmd)
 	}
 	if err == nil {
-		err = in.exclusions(cmd.groups)
+		if err = in.exclusions(cmd.groups); err == nil {
+			err = in.oneSecretEach()
+		}
 	}
 	if err != nil {
 		return &usageError{problem: err.Error(), command: cmd.name}
 	}
+	in.secrets.program = p
 	return cmd.run(ctx, p, in)
 }
 
@@ -83,9 +87,6 @@ func (p *program) find(name string) (*command, error) {
 		if cmd.name == name {
 			return &cmd, nil
 		}
-	}
-	if name == "update" || name == "serve" {
-		return nil, &usageError{problem: "the command " + name + " is not in this build"}
 	}
 	return nil, &usageError{problem: fmt.Sprintf("unknown command %q for %q", name, p.name)}
 }
@@ -107,6 +108,12 @@ func (e *problem) Hint() string  { return e.hint }
 // report writes an error and what to do about it to stderr.
 func (p *program) report(err error) {
 	fmt.Fprintf(p.stderr, "%s: %s\n", p.name, printable(err.Error()))
+	var detailed interface{ Details() []string }
+	if errors.As(err, &detailed) {
+		for _, line := range detailed.Details() {
+			fmt.Fprintf(p.stderr, "  %s\n", printable(line))
+		}
+	}
 	hint := ""
 	var usage *usageError
 	var hinted interface{ Hint() string }
@@ -122,6 +129,11 @@ func (p *program) report(err error) {
 
 func (p *program) warn(text string) {
 	fmt.Fprintf(p.stderr, "%s: warning: %s\n", p.name, printable(text))
+}
+
+// log writes a line with the time, as a daemon's log wants it.
+func (p *program) log(text string) {
+	fmt.Fprintf(p.stderr, "%s %s\n", time.Now().Format("2006/01/02 15:04:05"), printable(text))
 }
 
 // printable keeps a server or a certificate from controlling the terminal.

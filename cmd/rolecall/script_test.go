@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 				{"AWS_CA_BUNDLE", filepath.Join(env.WorkDir, "server.pem")},
 				{"ANCHOR", anchorARN}, {"PROFILE", profileARN}, {"ROLE", roleARN},
 				{"PROXY", proxy.URL},
+				{"HOME", ""}, {"XDG_CACHE_HOME", ""}, // no session cache but in the script that is about it
 			} {
 				env.Setenv(kv[0], kv[1])
 			}
@@ -74,6 +75,9 @@ func copyFixtures(dir string) error {
 	names, err := filepath.Glob(filepath.Join(fixtures, "*.*"))
 	if err != nil || len(names) == 0 {
 		return fmt.Errorf("no fixtures: %v", err)
+	}
+	for _, name := range []string{"modern.p12", "legacy.p12", "empty.p12"} {
+		names = append(names, filepath.Join("../../internal/keysource/pkcs12/testdata", name))
 	}
 	for _, name := range names {
 		b, err := os.ReadFile(name)

@@ -32,13 +32,19 @@ var tiers = []struct {
 	{"internal/audit", 4},
 	{"internal/awsapi", 5},
 	{"internal/gate", 6},
+	{"internal/authority", 6},
 	{"internal/service/", 7},
 	{"internal/server", 8},
 	{"internal/quickstart", 9},
 	{"cmd/rolecalld", 10},
 	{"internal/keysource", 1},
 	{"internal/credclient", 2},
+	{"internal/userfile", 0},
+	{"internal/credfile", 1},
+	{"internal/credcache", 3},
+	{"internal/imds", 3},
 	{"cmd/rolecall", 10},
+	{"cmd/rolecall-pkcs11", 10},
 	{"internal/bench", 11},
 }
 
@@ -55,6 +61,8 @@ var forbidden = []struct{ from, to, why string }{
 	{"internal/credclient", "internal/store", "the client carries no server code"},
 	{"internal/certchain", "internal/store", "path validation decides from what it is given, it fetches nothing"},
 	{"internal/awsapi", "internal/gate", "gate implements awsapi's interface; the other way is a cycle"},
+	{"internal/authority", "internal/store", "the engine signs what it is given and stores nothing"},
+	{"internal/authority", "internal/awsapi", "the engine knows no API"},
 	{"internal/store", "internal/certchain", "rows are plain data; their users compile them"},
 }
 
@@ -63,6 +71,8 @@ var forbiddenExternal = []struct{ from, to, why string }{
 	{"cmd/rolecall", "modernc.org/", "the client carries no database"},
 	{"cmd/rolecall", "github.com/jackc/", "the client carries no database"},
 	{"cmd/rolecall", "github.com/prometheus/", "the client has no metrics"},
+	{"cmd/rolecall", "github.com/miekg/pkcs11", "PKCS#11 modules need cgo; rolecall-pkcs11 loads them"},
+	{"cmd/rolecall", "github.com/google/go-tpm", "five commands need no library of 12,000 lines; it is for tests"},
 	{"cmd/rolecall", "github.com/aws/", "the client does one signed POST and needs no SDK"},
 	{"sigv4", "github.com/", "public packages rest on the standard library"},
 	{"iampolicy", "github.com/", "public packages rest on the standard library"},

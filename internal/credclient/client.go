@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
@@ -26,7 +27,7 @@ import (
 // Config says where to send requests and how. The zero value, with Getenv set, is what most callers want.
 type Config struct {
 	Region      arn.Region // signing region and region of the endpoint; empty: the trust anchor's
-	Endpoint    string     // base URL; empty: from the environment, else AWS's endpoint of the region
+	Endpoint    string     // base URL, or several separated by commas; empty: from the environment, else AWS's endpoint of the region
 	NoVerifyTLS bool       // accepts any server certificate: whoever is in between reads the credentials
 
 	// Getenv reads the environment (os.Getenv); nil: an empty one. Read are AWS_ENDPOINT_URL_ROLESANYWHERE,
@@ -46,6 +47,7 @@ type Client struct {
 	http *http.Client
 
 	maxAttempts int
+	preferred   atomic.Uint32                                    // index of the endpoint that answered last
 	sleep       func(ctx context.Context, d time.Duration) error // replaced in tests
 }
 
@@ -107,24 +109,21 @@ func (c *Client) CreateSession(ctx context.Context, id *keysource.Identity, in *
 type call struct {
 	id         *keysource.Identity
 	region     arn.Region
-	url        *url.URL // as it goes on the wire
+	urls       []*url.URL // as they go on the wire; attempts take turns
 	body       []byte
 	invocation string // the same for all attempts
 }
 
 func (c *Client) prepare(id *keysource.Identity, in *Request) (*call, error) {
-	region, err := c.region(in)
+	region, bases, err := resolve(&c.cfg, in)
 	if err != nil {
 		return nil, err
 	}
-	base, err := endpoint(&c.cfg, region)
-	if err != nil {
-		return nil, err
-	}
-	u := *base
-	u.Path = strings.TrimRight(u.Path, "/") + sessionsPath
 	q := url.Values{"profileArn": {in.ProfileARN}, "roleArn": {in.RoleARN}, "trustAnchorArn": {in.TrustAnchorARN}}
-	u.RawQuery = q.Encode()
+	for _, u := range bases {
+		u.Path = strings.TrimRight(u.Path, "/") + sessionsPath
+		u.RawQuery = q.Encode()
+	}
 	body, err := json.Marshal(struct {
 		DurationSeconds int    `json:"durationSeconds"`
 		RoleSessionName string `json:"roleSessionName,omitempty"`
@@ -132,11 +131,35 @@ func (c *Client) prepare(id *keysource.Identity, in *Request) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &call{id: id, region: region, url: &u, body: body, invocation: arn.NewUUID()}, nil
+	return &call{id: id, region: region, urls: bases, body: body, invocation: arn.NewUUID()}, nil
 }
 
-// region checks the ARNs and gives the region to sign for.
-func (c *Client) region(in *Request) (arn.Region, error) {
+// Resolve says what a request would be signed for and where it would go, in order of preference. It sends nothing.
+func Resolve(cfg Config, in *Request) (region arn.Region, endpoints []string, err error) {
+	if cfg.Getenv == nil {
+		cfg.Getenv = func(string) string { return "" }
+	}
+	region, bases, err := resolve(&cfg, in)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, u := range bases {
+		endpoints = append(endpoints, u.String())
+	}
+	return region, endpoints, nil
+}
+
+func resolve(cfg *Config, in *Request) (arn.Region, []*url.URL, error) {
+	region, err := regionOf(cfg, in)
+	if err != nil {
+		return "", nil, err
+	}
+	bases, err := endpoints(cfg, region)
+	return region, bases, err
+}
+
+// regionOf checks the ARNs and gives the region to sign for.
+func regionOf(cfg *Config, in *Request) (arn.Region, error) {
 	if in.RoleARN == "" {
 		return "", problemf("pass --role-arn", "no role ARN given")
 	}
@@ -152,7 +175,7 @@ func (c *Client) region(in *Request) (arn.Region, error) {
 		return "", problemf(fmt.Sprintf("pass a profile of %s or a trust anchor of %s", anchor.Region, profile.Region),
 			"trust anchor and profile regions don't match")
 	}
-	region := c.cfg.Region
+	region := cfg.Region
 	if region == "" {
 		region = anchor.Region
 	}
@@ -177,15 +200,15 @@ func parseARN(what, flag, s string) (arn.ARN, error) {
 const sessionsPath = "/sessions"
 
 // sign builds the request of one attempt. Every attempt is signed anew: its time and its number differ.
-func (c *Client) sign(ctx context.Context, k *call, attempt int) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, k.url.String(), bytes.NewReader(k.body))
+func (c *Client) sign(ctx context.Context, k *call, u *url.URL, attempt, most int) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(k.body))
 	if err != nil {
 		return nil, problemf("", "cannot make the request: %w", err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", c.cfg.UserAgent+" ("+runtime.Version()+"; "+runtime.GOOS+"; "+runtime.GOARCH+")")
 	r.Header.Set("Amz-Sdk-Invocation-Id", k.invocation)
-	r.Header.Set("Amz-Sdk-Request", "attempt="+strconv.Itoa(attempt)+"; max="+strconv.Itoa(c.maxAttempts))
+	r.Header.Set("Amz-Sdk-Request", "attempt="+strconv.Itoa(attempt)+"; max="+strconv.Itoa(most))
 	err = sigv4.SignX509(r, &sigv4.SignX509Input{
 		Signer: k.id.Signer(), Leaf: k.id.Leaf(), Chain: k.id.Chain(),
 		Region: string(k.region), Time: c.cfg.Now(), Body: k.body,

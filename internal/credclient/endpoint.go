@@ -10,9 +10,12 @@ import (
 
 const serviceHost = "rolesanywhere"
 
-// endpoint gives the base URL: --endpoint, else AWS_ENDPOINT_URL_ROLESANYWHERE, else AWS_ENDPOINT_URL, else AWS's own.
-// Its scheme is https, or http to a loopback address: the answer carries the secret key in the clear.
-func endpoint(cfg *Config, region arn.Region) (*url.URL, error) {
+// maxEndpoints bounds a list of endpoints.
+const maxEndpoints = 16
+
+// endpoints gives the base URLs: --endpoint, else AWS_ENDPOINT_URL_ROLESANYWHERE, else AWS_ENDPOINT_URL, else AWS's own.
+// Their scheme is https, or http to a loopback address: the answer carries the secret key in the clear.
+func endpoints(cfg *Config, region arn.Region) ([]*url.URL, error) {
 	fips, dual := isTrue(cfg.Getenv("AWS_USE_FIPS_ENDPOINT")), isTrue(cfg.Getenv("AWS_USE_DUALSTACK_ENDPOINT"))
 	text, from := cfg.Endpoint, "--endpoint"
 	if text == "" && !isTrue(cfg.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
@@ -24,7 +27,7 @@ func endpoint(cfg *Config, region arn.Region) (*url.URL, error) {
 		}
 	}
 	if text == "" {
-		return &url.URL{Scheme: "https", Host: awsHost(region, fips, dual)}, nil
+		return []*url.URL{{Scheme: "https", Host: awsHost(region, fips, dual)}}, nil
 	}
 	// A named endpoint cannot be turned into its FIPS or dual-stack twin, and ignoring FIPS would be worse than refusing.
 	if fips {
@@ -33,7 +36,17 @@ func endpoint(cfg *Config, region arn.Region) (*url.URL, error) {
 	if dual {
 		return nil, problemf("unset AWS_USE_DUALSTACK_ENDPOINT", "dualstack and custom endpoint are not supported")
 	}
-	return parseEndpoint(text, from)
+	var list []*url.URL
+	for part := range strings.SplitSeq(text, ",") {
+		u, err := parseEndpoint(strings.TrimSpace(part), from)
+		if err != nil {
+			return nil, err
+		}
+		if list = append(list, u); len(list) > maxEndpoints {
+			return nil, problemf("pass fewer", "more than %d endpoints in %s", maxEndpoints, from)
+		}
+	}
+	return list, nil
 }
 
 func parseEndpoint(text, from string) (*url.URL, error) {

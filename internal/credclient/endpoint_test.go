@@ -61,13 +61,13 @@ func TestEndpoint(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := endpoint(&Config{Endpoint: tt.flag, Getenv: env(tt.env...)}, tt.region)
+			list, err := endpoints(&Config{Endpoint: tt.flag, Getenv: env(tt.env...)}, tt.region)
 			want, refused := strings.CutPrefix(tt.want, "! ")
 			switch {
 			case refused && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hush")):
-				t.Errorf("got %v, %v; want an error with %q", u, err, want)
-			case !refused && (err != nil || u.String() != want):
-				t.Errorf("got %v, %v; want %s", u, err, want)
+				t.Errorf("got %v, %v; want an error with %q", list, err, want)
+			case !refused && (err != nil || len(list) != 1 || list[0].String() != want):
+				t.Errorf("got %v, %v; want %s", list, err, want)
 			}
 		})
 	}
@@ -106,11 +106,23 @@ func TestRegion(t *testing.T) {
 		{"", "arn:aws:iam::111122223333:a/b", "arn:aws:iam::111122223333:a/b", "r", `! "" is not a region name`},
 	}
 	for _, tt := range tests {
-		c := &Client{cfg: Config{Region: tt.flag}}
-		got, err := c.region(&Request{RoleARN: tt.role, ProfileARN: tt.profile, TrustAnchorARN: tt.anchor})
+		got, err := regionOf(&Config{Region: tt.flag}, &Request{RoleARN: tt.role, ProfileARN: tt.profile, TrustAnchorARN: tt.anchor})
 		want, refused := strings.CutPrefix(tt.want, "! ")
 		if refused && (err == nil || !strings.HasPrefix(err.Error(), want)) || !refused && (err != nil || string(got) != want) {
 			t.Errorf("%+v: got %q, %v", tt, got, err)
+		}
+	}
+}
+
+func TestEndpointList(t *testing.T) {
+	cfg := Config{Endpoint: "https://a.example, https://b.example/x"}
+	_, got, err := Resolve(cfg, request())
+	if err != nil || len(got) != 2 || got[0] != "https://a.example" || got[1] != "https://b.example/x" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, text := range []string{"https://a.example,", "https://a.example,http://b.example", strings.Repeat("https://a.example,", 16) + "https://b"} {
+		if _, got, err := Resolve(Config{Endpoint: text}, request()); err == nil {
+			t.Errorf("%s: got %q", text, got)
 		}
 	}
 }

@@ -37,6 +37,9 @@ func decodeCredentials(body []byte) (*Credentials, error) {
 
 const maxText = 2048 // of a server's code or message, bytes
 
+// unknownError is the code of an answer that has none.
+const unknownError = "UnknownError"
+
 // decodeError reads an error of the REST-JSON protocol. What is not one, a proxy's page for example, is an UnknownError.
 func decodeError(resp *http.Response, body []byte) *ServiceError {
 	var b struct {
@@ -48,7 +51,7 @@ func decodeError(resp *http.Response, body []byte) *ServiceError {
 	_ = json.Unmarshal(body, &b) // what could be read is used
 	e := &ServiceError{Status: resp.StatusCode, RequestID: clip(resp.Header.Get("X-Amzn-Requestid"), 128)}
 	code, _ := b.Code.(string)
-	for _, c := range []string{resp.Header.Get("X-Amzn-Errortype"), b.Type, code, "UnknownError"} {
+	for _, c := range []string{resp.Header.Get("X-Amzn-Errortype"), b.Type, code, unknownError} {
 		if e.Code = clip(sanitise(c), 128); e.Code != "" {
 			break
 		}

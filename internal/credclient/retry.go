@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,30 +35,48 @@ func maxAttempts(text string) (int, error) {
 	return min(n, attemptsLimit), nil
 }
 
-// retry makes attempts until one succeeds, fails for good, or time or the number of attempts is used up.
+// retry makes attempts until one succeeds, fails for good, or time or the number of attempts is used up. Endpoints take
+// turns, the one that answered last first, and every one of them gets at least one attempt.
 func (c *Client) retry(ctx context.Context, k *call) (*Credentials, error) {
-	for attempt := 1; ; attempt++ {
-		creds, after, err := c.attempt(ctx, k, attempt)
+	first := int(c.preferred.Load()) % len(k.urls)
+	urls := append(slices.Clone(k.urls[first:]), k.urls[:first]...)
+	most := max(c.maxAttempts, len(urls))
+	for attempt, i := 1, 0; ; attempt++ {
+		u := urls[i]
+		creds, after, err := c.attempt(ctx, k, u, attempt, most)
 		if err == nil {
+			c.preferred.Store(uint32(slices.Index(k.urls, u)))
 			return creds, nil
 		}
-		if attempt >= c.maxAttempts || after < 0 {
+		if after == elsewhere {
+			urls = slices.Delete(urls, i, i+1)
+		} else {
+			i++
+		}
+		if attempt >= most || after == never || len(urls) == 0 || ctx.Err() != nil {
 			return nil, err
 		}
-		wait := max(backoff(attempt, rand.Int64N), after)
-		c.debugf("attempt %d of %d failed (%v), next one in %v", attempt, c.maxAttempts, err, wait.Round(time.Millisecond))
+		i %= len(urls)
+		wait := time.Duration(0) // the next endpoint has not been asked yet: there is nothing to wait for
+		if attempt >= len(k.urls) {
+			wait = max(backoff(attempt-len(k.urls)+1, rand.Int64N), after)
+		}
+		c.debugf("attempt %d of %d failed (%v), next one in %v at %s", attempt, most, err, wait.Round(time.Millisecond), urls[i].Host)
 		if c.sleep(ctx, wait) != nil {
 			return nil, err // out of time: what went wrong tells more than that
 		}
 	}
 }
 
-// never as the pause before the next attempt means that there is no point in one.
-const never = time.Duration(-1)
+// In place of a pause before the next attempt.
+const (
+	never     = time.Duration(-1) // there is no point in one
+	elsewhere = time.Duration(-2) // only at another endpoint
+)
 
-// attempt makes one exchange. With an error comes the least pause before the next attempt, or [never].
-func (c *Client) attempt(ctx context.Context, k *call, n int) (*Credentials, time.Duration, error) {
-	r, err := c.sign(ctx, k, n)
+// attempt makes one exchange. With an error comes the least pause before the next attempt, [never] or [elsewhere].
+func (c *Client) attempt(ctx context.Context, k *call, u *url.URL, n, most int) (*Credentials, time.Duration, error) {
+	r, err := c.sign(ctx, k, u, n, most)
 	if err != nil {
 		return nil, never, err
 	}
@@ -65,30 +85,36 @@ func (c *Client) attempt(ctx context.Context, k *call, n int) (*Credentials, tim
 	if err != nil {
 		after := time.Duration(0)
 		if permanent(ctx, err) {
-			after = never
+			after = elsewhere
 		}
-		return nil, after, connectionError(ctx, k.url.Host, c.cfg.Timeout, err)
+		return nil, after, connectionError(ctx, u.Host, c.cfg.Timeout, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return nil, 0, connectionError(ctx, k.url.Host, c.cfg.Timeout, err)
+		return nil, 0, connectionError(ctx, u.Host, c.cfg.Timeout, err)
 	}
 	if len(body) > maxBody {
-		return nil, never, problemf("check the endpoint", "the answer of %s is larger than %d bytes", k.url.Host, maxBody)
+		return nil, elsewhere, problemf("check the endpoint", "the answer of %s is larger than %d bytes", u.Host, maxBody)
 	}
 	c.debugResponse(resp, body)
 	if resp.StatusCode/100 == 2 {
 		creds, err := decodeCredentials(body)
-		return creds, never, err
+		return creds, elsewhere, err
 	}
 	e := decodeError(resp, body)
 	e.skew(resp.Header.Get("Date"), c.cfg.Now())
-	after := never
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || throttled(e.Code) {
-		after = retryAfter(resp.Header.Get("Retry-After"))
+	return nil, pauseAfter(resp, e), e
+}
+
+func pauseAfter(resp *http.Response, e *ServiceError) time.Duration {
+	switch {
+	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, throttled(e.Code):
+		return retryAfter(resp.Header.Get("Retry-After"))
+	case e.Code == unknownError: // not an answer of Roles Anywhere
+		return elsewhere
 	}
-	return nil, after, e
+	return never
 }
 
 func throttled(code string) bool {
@@ -144,4 +170,17 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
+}
+
+// Transient reports whether the same request may well succeed later: the server was busy or failing, or could not be
+// reached. What a configuration or the server forbids is not.
+func Transient(err error) bool {
+	var service *ServiceError
+	if errors.As(err, &service) {
+		return service.Status >= http.StatusInternalServerError || service.Status == http.StatusTooManyRequests || throttled(service.Code)
+	}
+	var verification *tls.CertificateVerificationError
+	var network net.Error
+	return !errors.As(err, &verification) &&
+		(errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded))
 }

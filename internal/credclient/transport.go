@@ -16,6 +16,7 @@ import (
 
 const (
 	dialTimeout      = 10 * time.Second
+	failoverTimeout  = 3 * time.Second // of a dial when there is another endpoint to turn to
 	handshakeTimeout = 10 * time.Second
 	headerTimeout    = 30 * time.Second
 	maxHeader        = 64 << 10 // of an answer, bytes
@@ -36,12 +37,16 @@ func newHTTPClient(cfg *Config) (*http.Client, error) {
 		}
 		t.RootCAs = pool
 	}
+	dial := dialTimeout
+	if strings.Contains(cfg.Endpoint, ",") {
+		dial = failoverTimeout
+	}
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			DialContext:            (&net.Dialer{Timeout: dial}).DialContext,
 			TLSClientConfig:        t,
 			TLSHandshakeTimeout:    handshakeTimeout,
 			ResponseHeaderTimeout:  headerTimeout,

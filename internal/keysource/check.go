@@ -75,11 +75,11 @@ func checkPair(signer crypto.Signer, leaf *x509.Certificate, chain []*x509.Certi
 	if err := CheckPublicKey(pub); err != nil {
 		return err
 	}
-	if samePublicKey(pub, leaf.PublicKey) {
+	if SamePublicKey(pub, leaf.PublicKey) {
 		return nil
 	}
 	for i, c := range chain {
-		if samePublicKey(pub, c.PublicKey) {
+		if SamePublicKey(pub, c.PublicKey) {
 			return Errorf("put the certificate of the key first and its issuers after it",
 				"private key and certificate do not belong together: the key is that of certificate %d (%s)", i+2, c.Subject)
 		}
@@ -87,7 +87,8 @@ func checkPair(signer crypto.Signer, leaf *x509.Certificate, chain []*x509.Certi
 	return Errorf(advicePair, "private key and certificate (%s) do not belong together", leaf.Subject)
 }
 
-func samePublicKey(a, b crypto.PublicKey) bool {
+// SamePublicKey reports whether two public keys are equal. It is false for kinds it does not know.
+func SamePublicKey(a, b crypto.PublicKey) bool {
 	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && b != nil && k.Equal(b)
 }

@@ -230,7 +230,7 @@ func (q *run) profile(ctx context.Context) (_ string, err error) {
 func (q *run) awsConfig(context.Context) (string, error) {
 	q.configFile = filepath.Join(q.dir, "aws-config")
 	command := []string{
-		q.client, "credential-process", "--endpoint", q.endpoint,
+		q.client, "credential-process", "--no-cache", "--endpoint", q.endpoint,
 		"--certificate", q.pki.certFile, "--private-key", q.pki.keyFile,
 		"--trust-anchor-arn", q.anchorARN, "--profile-arn", q.profileARN, "--role-arn", q.roleARN,
 	}

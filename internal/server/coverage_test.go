@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
 	"github.com/rolecall/rolecall/internal/awsapi/model/cloudtrail"
 	"github.com/rolecall/rolecall/internal/awsapi/model/iam"
 	"github.com/rolecall/rolecall/internal/awsapi/model/rolesanywhere"
@@ -64,6 +65,7 @@ func coverage(bound map[string]bool) string {
 		{"IAM Roles Anywhere", rolesanywhere.API, "not yet"},
 		{"STS", sts.API, "not yet"},
 		{"IAM", iam.API, "not yet"},
+		{"Private CA", acmpca.API, "not yet"},
 		{"CloudTrail", cloudtrail.API, "out of scope"},
 	} {
 		names := make([]string, len(s.api.Known))

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rolecall/rolecall/internal/service/acmpca"
 	"github.com/rolecall/rolecall/internal/tlsca"
 )
 
@@ -127,6 +128,17 @@ func withHealth(api http.Handler) http.Handler {
 		if r.URL.Path == healthPath && r.Header.Get("Authorization") == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.Write([]byte("ok\n")) //nolint:errcheck // nothing to do for a client that left
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+}
+
+// withCRLs answers for the private CA's revocation lists before the API sees the request. Signed requests are the API's.
+func (s *Server) withCRLs(api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, acmpca.CRLPath) && r.Header.Get("Authorization") == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			s.privateCA.ServeCRL(w, r)
 			return
 		}
 		api.ServeHTTP(w, r)

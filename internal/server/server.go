@@ -20,6 +20,7 @@ import (
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/service/acmpca"
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
@@ -49,8 +50,9 @@ type Server struct {
 	health  *metrics.Health
 	handler http.Handler
 
-	anywhere *rolesanywhere.Service
-	bindings []awsapi.Binding // all operations, for the coverage table
+	anywhere  *rolesanywhere.Service
+	privateCA *acmpca.Service
+	bindings  []awsapi.Binding // all operations, for the coverage table
 
 	servers  []*http.Server
 	failed   chan error         // a listener that ended by itself
@@ -207,7 +209,8 @@ func (s *Server) assemble(background context.Context) error {
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
 	}
-	s.handler = withHealth(router)
+	s.handler = withHealth(s.withCRLs(router))
+	s.work(func() { s.privateCA.Run(background) })
 	s.work(func() { s.maintain(background) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })
 	// The checks share a deadline: the one that may wait comes last.

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/service/acmpca"
 	"github.com/rolecall/rolecall/internal/service/cloudtrail"
 	"github.com/rolecall/rolecall/internal/service/iam"
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
@@ -19,9 +21,11 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 		sessions, identities = rolesanywhere.AWSQuotas(), iam.AWSQuotas()
 	}
 	s.anywhere = rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Quotas: sessions})
+	s.privateCA = acmpca.New(acmpca.Config{DB: s.db, Keys: authority.SealedKeys{Ring: s.ring}, Log: s.log})
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", s.anywhere.CreateSession)
 	for _, bindings := range [][]awsapi.Binding{
 		s.anywhere.Bindings(),
+		s.privateCA.Bindings(),
 		iam.New(iam.Config{Ring: s.ring, Quotas: identities}).Bindings(),
 		sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer}).Bindings(),
 		cloudtrail.New(cloudtrail.Config{}).Bindings(),

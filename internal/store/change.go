@@ -10,16 +10,19 @@ import (
 type kind string
 
 const (
-	kindAccount     kind = "account"
-	kindAccessKey   kind = "access-key"
-	kindRole        kind = "role"
-	kindUser        kind = "user"
-	kindGroup       kind = "group"
-	kindPolicy      kind = "policy"
-	kindTrustAnchor kind = "trust-anchor"
-	kindProfile     kind = "profile"
-	kindAnchorCRLs  kind = "anchor-crls" // all CRLs of one trust anchor
-	kindOther       kind = "other"       // bumps the revision; nothing cached
+	kindAccount      kind = "account"
+	kindAccessKey    kind = "access-key"
+	kindRole         kind = "role"
+	kindUser         kind = "user"
+	kindGroup        kind = "group"
+	kindPolicy       kind = "policy"
+	kindTrustAnchor  kind = "trust-anchor"
+	kindProfile      kind = "profile"
+	kindAnchorCRLs   kind = "anchor-crls" // all CRLs of one trust anchor
+	kindAuthority    kind = "certificate-authority"
+	kindRevoked      kind = "revoked" // an issuer's revocations of serials that begin alike
+	kindAuthorityCRL kind = "authority-crl"
+	kindOther        kind = "other" // bumps the revision; nothing cached
 )
 
 // change names one entry of the cached view. It is also the view's key.

@@ -105,6 +105,13 @@ func (v *View) AnchorCRLs(ctx context.Context, account arn.AccountID, region arn
 	})
 }
 
+// Authority returns a private CA.
+func (v *View) Authority(ctx context.Context, account arn.AccountID, region arn.Region, id string) (*Cached[CertificateAuthority], error) {
+	return lookup(v, ctx, change{kindAuthority, account, region, id}, func(tx *Tx, k change) (*CertificateAuthority, error) {
+		return tx.GetAuthority(k.account, k.region, k.id)
+	})
+}
+
 // Role returns a role by name, in any case.
 func (v *View) Role(ctx context.Context, account arn.AccountID, name string) (*Cached[RoleBundle], error) {
 	return lookupName(v, ctx, kindRole, account, name, loadRole)

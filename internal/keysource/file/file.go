@@ -1,7 +1,7 @@
 // Package file is the key source for keys and certificates in files: PEM or DER, apart or combined in one file, the key
 // plain (PKCS#8, SEC1, PKCS#1) or encrypted (PKCS#8 with PBES2).
 //
-// It does not read PKCS#12, and it never falls back to another source. Every file is read once per [Source.Load], so key
+// It recognises PKCS#12 files and keys that a TPM holds, which packages pkcs12 and tpm read. It never falls back to another source. Every file is read once per [Source.Load], so key
 // and certificate of a combined file always belong to the same state of it, and a pipe works as well as a file.
 // Start with [Source]; parse.go splits bytes into keys and certificates, key.go reads a key, pbes2.go decrypts one.
 package file
@@ -18,6 +18,7 @@ import (
 	"runtime"
 
 	"github.com/rolecall/rolecall/internal/keysource"
+	"github.com/rolecall/rolecall/internal/keysource/pkcs12"
 )
 
 // maxFile bounds every file that is read, in bytes.
@@ -30,8 +31,15 @@ type Source struct {
 	Intermediates string // a bundle of PEM certificates (or one DER certificate) to add to the chain; may be empty
 
 	// Password gives the password of an encrypted key. It is called only when one is needed, at most once per Load.
-	// nil: an encrypted key is an error.
+	// nil: an encrypted key is an error, and a PKCS#12 file must have an empty password.
 	Password func() ([]byte, error)
+
+	// Stream gives the contents of what is named like a file and is none, such as standard input, or false. It gives the
+	// same at every call and at most limit bytes. nil: everything is a file.
+	Stream func(name string, limit int) (data []byte, ok bool, err error)
+
+	// TPMKey turns the DER of a TSS2 PRIVATE KEY block into a signer. nil: such a key is an error.
+	TPMKey func(ctx context.Context, der []byte) (crypto.Signer, error)
 }
 
 var _ keysource.Source = (*Source)(nil)
@@ -41,22 +49,31 @@ func (s *Source) Load(ctx context.Context) (*keysource.Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	certs, err := read(s.Certificate, "certificate")
+	certs, err := s.read(s.Certificate, "certificate")
 	if err != nil {
 		return nil, err
-	}
-	if len(certs.certificates) == 0 {
-		return nil, keysource.Errorf("pass a PEM or DER certificate to --certificate", "no certificate in %s", s.Certificate)
 	}
 	key := certs
-	if s.PrivateKey != "" && s.PrivateKey != s.Certificate {
-		if key, err = read(s.PrivateKey, "private key"); err != nil {
+	var signer crypto.Signer
+	if certs.pkcs12 != nil {
+		if s.PrivateKey != "" && s.PrivateKey != s.Certificate {
+			return nil, keysource.Errorf("pass the PKCS#12 file to --certificate alone", "%s is PKCS#12 and holds a private key, but --private-key names another one", s.Certificate)
+		}
+		if signer, err = s.openPKCS12(ctx, certs); err != nil {
 			return nil, err
 		}
-	}
-	signer, err := s.signer(key)
-	if err != nil {
-		return nil, err
+	} else {
+		if len(certs.certificates) == 0 {
+			return nil, keysource.Errorf("pass a PEM or DER certificate to --certificate", "no certificate in %s", s.Certificate)
+		}
+		if s.PrivateKey != "" && s.PrivateKey != s.Certificate {
+			if key, err = s.read(s.PrivateKey, "private key"); err != nil {
+				return nil, err
+			}
+		}
+		if signer, err = s.signer(ctx, key); err != nil {
+			return nil, err
+		}
 	}
 	chain := certs.certificates[1:]
 	if s.Intermediates != "" {
@@ -76,16 +93,29 @@ func (s *Source) Load(ctx context.Context) (*keysource.Identity, error) {
 	return id, nil
 }
 
-// LoadCertificates reads the certificates of a file; the first one is the end-entity certificate. There is at least one.
-func LoadCertificates(path string) ([]*x509.Certificate, error) {
-	c, err := read(path, "certificate")
+// Certificates reads the certificates of the Certificate file and the Intermediates; the first one is the end-entity
+// certificate. There is at least one.
+func (s *Source) Certificates(ctx context.Context) ([]*x509.Certificate, error) {
+	c, err := s.read(s.Certificate, "certificate")
 	if err != nil {
 		return nil, err
 	}
-	if len(c.certificates) == 0 {
-		return nil, keysource.Errorf("pass a PEM or DER certificate to --certificate", "no certificate in %s", path)
+	if c.pkcs12 != nil {
+		if _, err := s.openPKCS12(ctx, c); err != nil {
+			return nil, err
+		}
 	}
-	return c.certificates, nil
+	if len(c.certificates) == 0 {
+		return nil, keysource.Errorf("pass a PEM or DER certificate to --certificate", "no certificate in %s", s.Certificate)
+	}
+	if s.Intermediates == "" {
+		return c.certificates, nil
+	}
+	more, err := s.intermediates()
+	if err != nil {
+		return nil, err
+	}
+	return append(c.certificates, more...), nil
 }
 
 // contents is one file, parsed.
@@ -95,11 +125,11 @@ type contents struct {
 	mode fs.FileMode // of the open file, so that mode and bytes are of the same one
 }
 
-func read(path, what string) (*contents, error) {
+func (s *Source) read(path, what string) (*contents, error) {
 	if path == "" {
 		return nil, keysource.Errorf("pass --certificate FILE, and --private-key FILE if the key is not in the same file", "no %s given", what)
 	}
-	data, mode, err := readBounded(path)
+	data, mode, err := s.bytes(path)
 	if err != nil {
 		return nil, fileError(what, path, err)
 	}
@@ -111,7 +141,7 @@ func read(path, what string) (*contents, error) {
 }
 
 func (s *Source) intermediates() ([]*x509.Certificate, error) {
-	data, _, err := readBounded(s.Intermediates)
+	data, _, err := s.bytes(s.Intermediates)
 	if err != nil {
 		return nil, fileError("intermediates", s.Intermediates, err)
 	}
@@ -122,13 +152,48 @@ func (s *Source) intermediates() ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, inFile(s.Intermediates, err)
 	}
-	if p.key != nil {
+	if p.key != nil || p.pkcs12 != nil || p.tss2 != nil {
 		return nil, keysource.Errorf("keep only certificates in the --intermediates file", "private key among the certificates of %s", s.Intermediates)
 	}
 	return p.certificates, nil
 }
 
-func (s *Source) signer(c *contents) (crypto.Signer, error) {
+// openPKCS12 decrypts a PKCS#12 file, puts its certificates into c, the leaf first, and gives its key.
+func (s *Source) openPKCS12(ctx context.Context, c *contents) (crypto.Signer, error) {
+	var password []byte // the official helper knows only the empty one
+	if s.Password != nil {
+		var err error
+		if password, err = s.Password(); err != nil {
+			return nil, fmt.Errorf("password of the PKCS#12 file: %w", err)
+		}
+	}
+	p, err := pkcs12.Decode(ctx, c.pkcs12, password)
+	if errors.Is(err, pkcs12.ErrPassword) && s.Password == nil {
+		return nil, keysource.Errorf(advicePassword, "the PKCS#12 file %s has a password and none was given", c.path)
+	}
+	if err != nil {
+		return nil, inFile(c.path, err)
+	}
+	c.certificates = append([]*x509.Certificate{p.Leaf}, p.Chain...)
+	return p.Key, nil
+}
+
+const advicePassword = "pass --pkcs8-password-file FILE, or -env, -fd or -prompt instead of -file"
+
+func (s *Source) signer(ctx context.Context, c *contents) (crypto.Signer, error) {
+	if c.tss2 != nil {
+		if s.TPMKey == nil {
+			return nil, keysource.Errorf("use a key in a file", "the key in %s is held by a TPM, which is not supported here", c.path)
+		}
+		signer, err := s.TPMKey(ctx, c.tss2)
+		if err != nil {
+			return nil, inFile(c.path, err)
+		}
+		return signer, nil
+	}
+	if c.pkcs12 != nil {
+		return nil, keysource.Errorf("pass the PKCS#12 file to --certificate, without --private-key", "the private key file %s is PKCS#12", c.path)
+	}
 	if c.key == nil {
 		if c.path == s.Certificate {
 			return nil, keysource.Errorf("pass --private-key FILE", "no private key in %s", c.path)
@@ -138,7 +203,7 @@ func (s *Source) signer(c *contents) (crypto.Signer, error) {
 	var password []byte
 	if c.key.encrypted {
 		if s.Password == nil {
-			return nil, keysource.Errorf("pass --pkcs8-password, or decrypt the key with: openssl pkey -in KEY -out NEWKEY",
+			return nil, keysource.Errorf(advicePassword,
 				"the private key in %s is encrypted and no password was given", c.path)
 		}
 		var err error
@@ -151,6 +216,16 @@ func (s *Source) signer(c *contents) (crypto.Signer, error) {
 		return nil, inFile(c.path, err)
 	}
 	return signer, nil
+}
+
+// bytes reads a stream or a file.
+func (s *Source) bytes(path string) ([]byte, fs.FileMode, error) {
+	if s.Stream != nil {
+		if data, ok, err := s.Stream(path, maxFile); ok || err != nil {
+			return data, 0, err
+		}
+	}
+	return readBounded(path)
 }
 
 // readBounded reads a file of at most maxFile bytes, and its mode.

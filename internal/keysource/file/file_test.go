@@ -121,8 +121,9 @@ func TestLoadRefusals(t *testing.T) {
 		{"P-224", data("secp224r1.pem"), data("secp224r1.key"), "P-224 is not supported"},
 		{"old PEM encryption", data("ec.pem"), data("legacy.key"), "encrypted in the old PEM way"},
 		{"OpenSSH", data("ec.pem"), data("openssh.key"), "OpenSSH's own form"},
-		{"PKCS#12", data("ec.p12"), "", "PKCS#12 key source is not in this build"},
-		{"TPM", data("ec.pem"), tpm, "TPM key source is not in this build"},
+		{"PKCS#12 with a key beside it", data("ec.p12"), data("ec.pkcs8.key"), "is PKCS#12 and holds a private key, but --private-key names another one"},
+		{"PKCS#12 as key", data("ec.pem"), data("ec.p12"), "is PKCS#12"},
+		{"TPM", data("ec.pem"), tpm, "is held by a TPM, which is not supported here"},
 		{"3DES", data("ec.pem"), data("enc.des3.key"), "other than AES-CBC"},
 		{"PBES1", data("ec.pem"), data("enc.pbes1.key"), "instead of PBES2"},
 		{"SHA-224", data("ec.pem"), data("enc.sha224.key"), "unsupported function"},
@@ -177,6 +178,37 @@ func TestPasswords(t *testing.T) {
 	s := &Source{Certificate: data("ec.pem"), PrivateKey: data("ec.pkcs8.key"), Password: func() ([]byte, error) { calls++; return nil, nil }}
 	if _, err := s.Load(context.Background()); err != nil || calls != 0 {
 		t.Errorf("a plain key: error %v, %d calls for a password", err, calls)
+	}
+}
+
+// A PKCS#12 file is key, certificate and chain at once.
+func TestPKCS12(t *testing.T) {
+	path := func(name string) string { return filepath.Join("..", "pkcs12", "testdata", name) }
+	for _, s := range []*Source{
+		{Certificate: path("modern.p12"), Password: sesame},
+		{Certificate: path("empty.p12")},
+		{Certificate: path("empty.p12"), PrivateKey: path("empty.p12"), Intermediates: data("ca.pem")},
+	} {
+		id, err := s.Load(context.Background())
+		if err != nil {
+			t.Errorf("%+v: %v", s, err)
+			continue
+		}
+		if id.Leaf().Subject.CommonName != "ec" || len(id.Chain()) != 1 || id.Chain()[0].Subject.CommonName != "Test CA" {
+			t.Errorf("%+v: leaf %s, chain of %d", s, id.Leaf().Subject, len(id.Chain()))
+		}
+		certs, err := s.Certificates(context.Background())
+		if err != nil || !certs[0].Equal(id.Leaf()) {
+			t.Errorf("certificates: %v", err)
+		}
+	}
+	s := &Source{Certificate: path("modern.p12")}
+	if _, err := s.Load(context.Background()); err == nil || !strings.Contains(err.Error(), "has a password and none was given") {
+		t.Errorf("without a password: %v", err)
+	}
+	s.Password = func() ([]byte, error) { return []byte("wrong"), nil }
+	if _, err := s.Load(context.Background()); err == nil || !strings.Contains(err.Error(), "modern.p12: the PKCS#12 file cannot be decrypted") {
+		t.Errorf("wrong password: %v", err)
 	}
 }
 

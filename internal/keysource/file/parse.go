@@ -24,19 +24,28 @@ const (
 type parsed struct {
 	key          *rawKey // nil: none
 	certificates []*x509.Certificate
+	pkcs12       []byte // a whole PKCS#12 file, which holds key and certificates; nil: none
+	tss2         []byte // the DER of a key that a TPM holds; nil: none
+
+	many bool      // several keys may be there: they go to keys
+	keys []*rawKey // with many
 }
 
 // parse reads the PEM blocks of data or, if there is none, one DER value. Text around PEM blocks is skipped (RFC 7468 §2).
 func parse(data []byte) (*parsed, error) {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, keysource.Errorf(adviceDamaged, "the file is empty")
-	}
 	p := &parsed{}
+	if err := p.read(data); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *parsed) read(data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return keysource.Errorf(adviceDamaged, "the file is empty")
+	}
 	if !bytes.Contains(data, pemBegin()) {
-		if err := p.der(data); err != nil {
-			return nil, err
-		}
-		return p, nil
+		return p.der(data)
 	}
 	read, rest := 0, data
 	for {
@@ -46,14 +55,14 @@ func parse(data []byte) (*parsed, error) {
 		}
 		read++
 		if err := p.block(block); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	// pem.Decode skips what it cannot read. That must not go unnoticed: the next certificate would become the leaf.
 	if begun := bytes.Count(data, pemBegin()); begun > read {
-		return nil, keysource.Errorf(adviceDamaged, "%d of %d PEM blocks are damaged", begun-read, begun)
+		return keysource.Errorf(adviceDamaged, "%d of %d PEM blocks are damaged", begun-read, begun)
 	}
-	return p, nil
+	return nil
 }
 
 func pemBegin() []byte { return []byte("-----BEGIN ") }
@@ -78,8 +87,7 @@ func (p *parsed) block(b *pem.Block) error {
 		}
 		return p.setKey(&rawKey{form: form, der: b.Bytes})
 	case "TSS2 PRIVATE KEY":
-		return keysource.Errorf("use a build with TPM support, or a key in a file",
-			"the key is held by a TPM, and the TPM key source is not in this build")
+		return p.setTSS2(b.Bytes)
 	case "OPENSSH PRIVATE KEY":
 		return keysource.Errorf(adviceOpenSSH, "the key is in OpenSSH's own form")
 	}
@@ -96,8 +104,8 @@ func (p *parsed) der(data []byte) error {
 		return nil
 	}
 	if isPKCS12(data) {
-		return keysource.Errorf("convert it with: openssl pkcs12 -in FILE -out NEWFILE.pem, then pass --certificate NEWFILE.pem",
-			"the file is PKCS#12, and the PKCS#12 key source is not in this build")
+		p.pkcs12 = data
+		return nil
 	}
 	if key := recognise(data); key != nil {
 		return p.setKey(key)
@@ -117,8 +125,22 @@ func (p *parsed) certificate(der []byte) error {
 	return nil
 }
 
+func (p *parsed) setTSS2(der []byte) error {
+	if p.key != nil || p.tss2 != nil {
+		return keysource.Errorf(adviceOneKey, "more than one private key")
+	}
+	p.tss2 = der
+	return nil
+}
+
 func (p *parsed) setKey(k *rawKey) error {
-	if p.key != nil {
+	if p.many {
+		if p.keys = append(p.keys, k); len(p.keys) > maxCertificates {
+			return keysource.Errorf("keep only the keys of the certificates", "more than %d private keys", maxCertificates)
+		}
+		return nil
+	}
+	if p.key != nil || p.tss2 != nil {
 		return keysource.Errorf(adviceOneKey, "more than one private key")
 	}
 	p.key = k

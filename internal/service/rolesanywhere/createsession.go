@@ -208,7 +208,7 @@ func (s *Service) lookUp(ctx context.Context, a *attempt) error {
 
 // checkCertificate validates the path to the anchor and maps the certificate's attributes.
 func (s *Service) checkCertificate(ctx context.Context, a *attempt) error {
-	anchors, err := compiledAnchors(a.anchor)
+	anchors, ca, err := s.anchorsOf(ctx, a.anchor)
 	if err != nil {
 		return err
 	}
@@ -228,6 +228,9 @@ func (s *Service) checkCertificate(ctx context.Context, a *attempt) error {
 		return certificateError(err)
 	}
 	a.trusted = true
+	if err := s.checkRevocations(ctx, &a.anchor.Row, ca, a.verified); err != nil {
+		return certificateError(err)
+	}
 	a.attrs = rules.Apply(a.verified)
 	a.subjectID = subjectID(a.anchor.Row.Account, a.anchor.Row.Region, a.attrs.Subject)
 	return nil

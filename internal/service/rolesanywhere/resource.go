@@ -13,7 +13,7 @@ import (
 // The source types of a trust anchor that can be stored.
 const (
 	sourceCertificateBundle store.SourceType = "CERTIFICATE_BUNDLE"
-	sourceACMPCA            store.SourceType = "AWS_ACM_PCA" // stored; its certificates are not resolved yet
+	sourceACMPCA            store.SourceType = "AWS_ACM_PCA" // a private CA of this server
 )
 
 // resourceKind is the first part of a resource's name in its ARN.

@@ -11,8 +11,15 @@ import (
 
 // What follows is compiled once per cached row and lives as long as the row is fresh.
 
-// compiledAnchors are the CA certificates of a trust anchor.
-func compiledAnchors(anchor *store.Cached[store.TrustAnchor]) (*certchain.Anchors, error) {
+// anchorsOf are the CA certificates of a trust anchor, and the private CA they come from, nil for a bundle.
+func (s *Service) anchorsOf(ctx context.Context, anchor *store.Cached[store.TrustAnchor]) (*certchain.Anchors, *privateCA, error) {
+	if anchor.Row.SourceType == sourceACMPCA {
+		ca, err := s.privateCAOf(ctx, &anchor.Row)
+		if err != nil {
+			return nil, nil, err
+		}
+		return ca.anchors, ca, nil
+	}
 	c, err := anchor.Compiled(func(a *store.TrustAnchor) (any, error) {
 		if a.SourceType != sourceCertificateBundle {
 			return nil, denied("Untrusted signing certificate: the trust anchor's certificate authority is not available here")
@@ -20,9 +27,9 @@ func compiledAnchors(anchor *store.Cached[store.TrustAnchor]) (*certchain.Anchor
 		return certchain.ParseAnchors(a.SourceData)
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c.(*certchain.Anchors), nil
+	return c.(*certchain.Anchors), nil, nil
 }
 
 // enabledCRLs are the revocation lists in force for an anchor. One that does not parse is an error: it cannot be ignored.

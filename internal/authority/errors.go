@@ -1,0 +1,35 @@
+package authority
+
+import "fmt"
+
+// Reason is the bounded class of a refusal. Callers map it to their API's exceptions.
+type Reason string
+
+// The reasons of an [Error].
+const (
+	BadArgument    Reason = "BadArgument"    // a parameter of the request
+	BadCSR         Reason = "BadCSR"         // the certificate signing request
+	BadValidity    Reason = "BadValidity"    // the dates asked for
+	BadCertificate Reason = "BadCertificate" // a CA certificate or its chain, to be imported
+	Mismatch       Reason = "Mismatch"       // a CA certificate of another key or name
+)
+
+// Error is a refusal. Text is for the caller and holds no secret.
+type Error struct {
+	Reason Reason
+	Text   string
+}
+
+func (e *Error) Error() string { return e.Text }
+
+func refuse(r Reason, format string, args ...any) *Error {
+	return &Error{Reason: r, Text: fmt.Sprintf(format, args...)}
+}
+
+// clip bounds what of a caller's text comes back in a message.
+func clip(s string) string {
+	if len(s) > 64 {
+		return s[:64] + "…"
+	}
+	return s
+}

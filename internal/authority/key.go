@@ -1,0 +1,131 @@
+package authority
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/rolecall/rolecall/internal/keyring"
+)
+
+// KeyAlgorithm is the kind of a CA key, in the API's words.
+type KeyAlgorithm string
+
+// The kinds that can be made.
+const (
+	RSA2048 KeyAlgorithm = "RSA_2048"
+	RSA3072 KeyAlgorithm = "RSA_3072"
+	RSA4096 KeyAlgorithm = "RSA_4096"
+	P256    KeyAlgorithm = "EC_prime256v1"
+	P384    KeyAlgorithm = "EC_secp384r1"
+	P521    KeyAlgorithm = "EC_secp521r1"
+)
+
+// RSA reports that the key is of RSA; those take seconds to make.
+func (a KeyAlgorithm) RSA() bool { return a == RSA2048 || a == RSA3072 || a == RSA4096 }
+
+// Supported reports that keys of the kind can be made here.
+func (a KeyAlgorithm) Supported() bool { return a.RSA() || a == P256 || a == P384 || a == P521 }
+
+// Keys keeps CA keys. ref is what the CA's row holds of a key: enough for this Keys to find or open it again, and
+// useless to anybody else.
+type Keys interface {
+	// Generate makes a key for the CA with the id.
+	Generate(id string, a KeyAlgorithm) (ref []byte, err error)
+	// Use hands the key to fn, which must not keep it.
+	Use(id string, ref []byte, fn func(crypto.Signer) error) error
+}
+
+// sealLabel is the key ring label of CA keys. It never changes: sealed keys are stored.
+const sealLabel = "certificate-authority-key"
+
+// SealedKeys keeps CA keys under the key ring, bound to the CA's id. A key is open only while it is used.
+type SealedKeys struct{ Ring *keyring.Ring }
+
+// Generate implements [Keys].
+func (k SealedKeys) Generate(id string, a KeyAlgorithm) ([]byte, error) {
+	key, err := newKey(a)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(der)
+	return k.Ring.Seal(sealLabel, []byte(id), der), nil
+}
+
+// Use implements [Keys].
+func (k SealedKeys) Use(id string, ref []byte, fn func(crypto.Signer) error) error {
+	der, err := k.Ring.Open(sealLabel, []byte(id), ref)
+	if err != nil {
+		return fmt.Errorf("key of certificate authority %s: %w", id, err)
+	}
+	defer clear(der)
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return fmt.Errorf("key of certificate authority %s is damaged", id)
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return fmt.Errorf("key of certificate authority %s cannot sign", id)
+	}
+	return fn(signer)
+}
+
+func newKey(a KeyAlgorithm) (crypto.Signer, error) {
+	switch a {
+	case RSA2048:
+		return rsa.GenerateKey(rand.Reader, 2048)
+	case RSA3072:
+		return rsa.GenerateKey(rand.Reader, 3072)
+	case RSA4096:
+		return rsa.GenerateKey(rand.Reader, 4096)
+	case P256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case P384:
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case P521:
+		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	}
+	return nil, refuse(BadArgument, "key algorithm %s is not supported", clip(string(a)))
+}
+
+// SigningAlgorithm is how a CA signs, in the API's words.
+type SigningAlgorithm string
+
+// signature is the algorithm for a key; the family must fit it.
+func (a SigningAlgorithm) signature(pub crypto.PublicKey) (x509.SignatureAlgorithm, error) {
+	_, isRSA := pub.(*rsa.PublicKey)
+	_, isEC := pub.(*ecdsa.PublicKey)
+	switch {
+	case isRSA && a == "SHA256WITHRSA":
+		return x509.SHA256WithRSA, nil
+	case isRSA && a == "SHA384WITHRSA":
+		return x509.SHA384WithRSA, nil
+	case isRSA && a == "SHA512WITHRSA":
+		return x509.SHA512WithRSA, nil
+	case isEC && a == "SHA256WITHECDSA":
+		return x509.ECDSAWithSHA256, nil
+	case isEC && a == "SHA384WITHECDSA":
+		return x509.ECDSAWithSHA384, nil
+	case isEC && a == "SHA512WITHECDSA":
+		return x509.ECDSAWithSHA512, nil
+	}
+	return 0, refuse(BadArgument, "the signing algorithm %s does not fit the key of the certificate authority", clip(string(a)))
+}
+
+// Fits reports whether a CA with a key of the kind can sign so.
+func (a SigningAlgorithm) Fits(key KeyAlgorithm) bool {
+	var pub crypto.PublicKey = &ecdsa.PublicKey{}
+	if key.RSA() {
+		pub = &rsa.PublicKey{}
+	}
+	_, err := a.signature(pub)
+	return err == nil && key.Supported()
+}

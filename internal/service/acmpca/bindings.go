@@ -1,0 +1,75 @@
+package acmpca
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/awsapi"
+	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+)
+
+// Bindings lists the operations.
+func (s *Service) Bindings() []awsapi.Binding {
+	return []awsapi.Binding{
+		awsapi.Bind(pca.OpCreateCertificateAuthority, needCreate, s.create, awsapi.Record(func(_ *pca.CreateCertificateAuthorityInput, out *pca.CreateCertificateAuthorityOutput) []awsapi.Resource {
+			if out == nil {
+				return nil
+			}
+			return auditCA(out.CertificateAuthorityArn)
+		})),
+		bindCA(pca.OpDescribeCertificateAuthority, func(in *pca.DescribeCertificateAuthorityInput) *string { return in.CertificateAuthorityArn }, describe),
+		awsapi.Bind(pca.OpListCertificateAuthorities, func(context.Context, *awsapi.Call, *pca.ListCertificateAuthoritiesInput) ([]awsapi.Need, error) {
+			return []awsapi.Need{{}}, nil
+		}, list),
+		bindCA(pca.OpGetCertificateAuthorityCsr, func(in *pca.GetCertificateAuthorityCsrInput) *string { return in.CertificateAuthorityArn }, getCSR),
+		bindCA(pca.OpGetCertificateAuthorityCertificate, func(in *pca.GetCertificateAuthorityCertificateInput) *string { return in.CertificateAuthorityArn }, getAuthorityCertificate),
+		bindCA(pca.OpImportCertificateAuthorityCertificate, func(in *pca.ImportCertificateAuthorityCertificateInput) *string { return in.CertificateAuthorityArn }, s.importCertificate),
+		bindCA(pca.OpUpdateCertificateAuthority, func(in *pca.UpdateCertificateAuthorityInput) *string { return in.CertificateAuthorityArn }, s.update),
+		bindCA(pca.OpDeleteCertificateAuthority, func(in *pca.DeleteCertificateAuthorityInput) *string { return in.CertificateAuthorityArn }, remove),
+		bindCA(pca.OpRestoreCertificateAuthority, func(in *pca.RestoreCertificateAuthorityInput) *string { return in.CertificateAuthorityArn }, s.restore),
+		awsapi.Bind(pca.OpIssueCertificate, needIssue, s.issue, awsapi.Record(func(in *pca.IssueCertificateInput, out *pca.IssueCertificateOutput) []awsapi.Resource {
+			resources := auditCA(in.CertificateAuthorityArn)
+			if out != nil {
+				resources = append(resources, awsapi.Resource{Type: "AWS::ACMPCA::Certificate", Name: lastSegment(out.CertificateArn), ARN: deref(out.CertificateArn)})
+			}
+			return resources
+		})),
+		bindCA(pca.OpGetCertificate, func(in *pca.GetCertificateInput) *string { return in.CertificateAuthorityArn }, getCertificate),
+		bindCA(pca.OpRevokeCertificate, func(in *pca.RevokeCertificateInput) *string { return in.CertificateAuthorityArn }, s.revoke),
+		awsapi.Bind(pca.OpTagCertificateAuthority, needTag, tag, recordCA(func(in *pca.TagCertificateAuthorityInput, _ *pca.TagCertificateAuthorityOutput) *string {
+			return in.CertificateAuthorityArn
+		})),
+		awsapi.Bind(pca.OpUntagCertificateAuthority, needUntag, untag, recordCA(func(in *pca.UntagCertificateAuthorityInput, _ *pca.UntagCertificateAuthorityOutput) *string {
+			return in.CertificateAuthorityArn
+		})),
+		bindCA(pca.OpListTags, func(in *pca.ListTagsInput) *string { return in.CertificateAuthorityArn }, listTags),
+	}
+}
+
+// bindCA binds an operation that needs its own action on the CA that the input names.
+func bindCA[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(context.Context, *awsapi.Call, *In) (*Out, error)) awsapi.Binding {
+	need := func(_ context.Context, call *awsapi.Call, in *In) ([]awsapi.Need, error) {
+		n, err := needOn(call, *name(in))
+		if err != nil {
+			return nil, err
+		}
+		return []awsapi.Need{n}, nil
+	}
+	return awsapi.Bind(op, need, fn, recordCA(func(in *In, _ *Out) *string { return name(in) }))
+}
+
+func recordCA[In, Out any](name func(*In, *Out) *string) awsapi.BindOption {
+	return awsapi.Record(func(in *In, out *Out) []awsapi.Resource { return auditCA(name(in, out)) })
+}
+
+func auditCA(text *string) []awsapi.Resource {
+	if text == nil {
+		return nil
+	}
+	return []awsapi.Resource{{Type: "AWS::ACMPCA::CertificateAuthority", Name: lastSegment(text), ARN: *text}}
+}
+
+func lastSegment(text *string) string {
+	t := deref(text)
+	return t[strings.LastIndexByte(t, '/')+1:]
+}

@@ -1,0 +1,119 @@
+package acmpca
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/authority"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+func toPEM(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+// bare is PEM without the last line end, as the API answers it.
+func bare(text string) string { return strings.TrimSuffix(text, "\n") }
+
+func getCSR(_ context.Context, call *awsapi.Call, in *pca.GetCertificateAuthorityCsrInput) (*pca.GetCertificateAuthorityCsrOutput, error) {
+	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	if err != nil {
+		return nil, err
+	}
+	if statusOf(ca, call.Now) == creating {
+		return nil, pca.RequestInProgressException("The certificate authority is being created")
+	}
+	if err := inState(call, ca, pending, active, disabled, expired); err != nil {
+		return nil, err
+	}
+	return &pca.GetCertificateAuthorityCsrOutput{Csr: new(bare(toPEM("CERTIFICATE REQUEST", ca.CSR)))}, nil
+}
+
+func getAuthorityCertificate(_ context.Context, call *awsapi.Call, in *pca.GetCertificateAuthorityCertificateInput) (*pca.GetCertificateAuthorityCertificateOutput, error) {
+	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	if err != nil {
+		return nil, err
+	}
+	if err := inState(call, ca, active, disabled, expired); err != nil {
+		return nil, err
+	}
+	out := &pca.GetCertificateAuthorityCertificateOutput{Certificate: new(bare(toPEM("CERTIFICATE", ca.Certificate)))}
+	if ca.Chain != "" {
+		out.CertificateChain = new(bare(ca.Chain))
+	}
+	return out, nil
+}
+
+// issuerOf makes the CA ready to sign.
+func (s *Service) issuerOf(ca *store.CertificateAuthority) (*authority.Issuer, error) {
+	req, err := x509.ParseCertificateRequest(ca.CSR)
+	if err != nil {
+		return nil, err
+	}
+	revocation, err := revocationOf(ca)
+	if err != nil {
+		return nil, err
+	}
+	i := &authority.Issuer{
+		ID: ca.ID, Keys: s.cfg.Keys, KeyRef: ca.KeyRef, PublicKey: req.PublicKey, Subject: req.RawSubject,
+		RootType:          ca.Type == string(pca.CertificateAuthorityTypeRoot),
+		ShortLived:        ca.UsageMode == string(pca.CertificateAuthorityUsageModeShortLivedCertificate),
+		DistributionPoint: distributionPoint(ca, revocation),
+	}
+	if i.Certificate, err = certificateOf(ca); err != nil {
+		return nil, err
+	}
+	for rest := []byte(ca.Chain); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return i, nil
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		i.Chain = append(i.Chain, cert)
+	}
+}
+
+// importCertificate gives the CA its certificate: the first, or a new one for the same key.
+func (s *Service) importCertificate(_ context.Context, call *awsapi.Call, in *pca.ImportCertificateAuthorityCertificateInput) (*pca.ImportCertificateAuthorityCertificateOutput, error) {
+	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	if err != nil {
+		return nil, err
+	}
+	if statusOf(ca, call.Now) == creating {
+		return nil, pca.RequestInProgressException("The certificate authority is being created")
+	}
+	if err := inState(call, ca, pending, active, expired); err != nil {
+		return nil, err
+	}
+	issuer, err := s.issuerOf(ca)
+	if err != nil {
+		return nil, err
+	}
+	cert, chain, err := issuer.CheckImport(in.Certificate, in.CertificateChain, call.Now)
+	if e, ok := err.(*authority.Error); ok && e.Reason == authority.BadArgument {
+		return nil, pca.InvalidRequestException("%s", e.Text)
+	}
+	if err != nil {
+		return nil, public(err)
+	}
+	ca.Certificate, ca.NotBefore, ca.NotAfter, ca.Chain = cert.Raw, cert.NotBefore, cert.NotAfter, ""
+	for _, c := range chain {
+		ca.Chain += toPEM("CERTIFICATE", c.Raw)
+	}
+	if ca.Status != string(disabled) { // an expired CA that was disabled stays so
+		ca.Status = string(active)
+	}
+	ca.ChangedAt = call.Now
+	if err := scheduleCRL(ca, call.Now); err != nil {
+		return nil, err
+	}
+	s.nudge()
+	return &pca.ImportCertificateAuthorityCertificateOutput{}, call.Tx.PutAuthority(ca)
+}

@@ -1,0 +1,134 @@
+package acmpca
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/awsapi"
+	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+func describe(_ context.Context, call *awsapi.Call, in *pca.DescribeCertificateAuthorityInput) (*pca.DescribeCertificateAuthorityOutput, error) {
+	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	if err != nil {
+		return nil, err
+	}
+	d, err := detail(call, ca)
+	if err != nil {
+		return nil, err
+	}
+	return &pca.DescribeCertificateAuthorityOutput{CertificateAuthority: d}, nil
+}
+
+func detail(call *awsapi.Call, ca *store.CertificateAuthority) (*pca.CertificateAuthority, error) {
+	configuration, err := configurationOf(ca)
+	if err != nil {
+		return nil, err
+	}
+	revocation, err := revocationOf(ca)
+	if err != nil {
+		return nil, err
+	}
+	d := &pca.CertificateAuthority{
+		Arn: new(caARN(ca)), OwnerAccount: new(string(ca.Account)), CreatedAt: &ca.CreatedAt, LastStateChangeAt: &ca.ChangedAt,
+		Type: new(pca.CertificateAuthorityType(ca.Type)), Status: new(statusOf(ca, call.Now)), CertificateAuthorityConfiguration: configuration,
+		RevocationConfiguration: revocation, KeyStorageSecurityStandard: new(pca.KeyStorageSecurityStandard(ca.KeyStorage)),
+		UsageMode: new(pca.CertificateAuthorityUsageMode(ca.UsageMode)),
+	}
+	if ca.Failure != "" {
+		d.FailureReason = new(pca.FailureReason(ca.Failure))
+	}
+	if !ca.RestorableUntil.IsZero() {
+		d.RestorableUntil = &ca.RestorableUntil
+	}
+	if len(ca.Certificate) > 0 {
+		cert, err := certificateOf(ca)
+		if err != nil {
+			return nil, err
+		}
+		d.NotBefore, d.NotAfter, d.Serial = &ca.NotBefore, &ca.NotAfter, new(serialText(cert))
+	}
+	return d, nil
+}
+
+// certificateOf is the CA's current certificate, nil while it has none.
+func certificateOf(ca *store.CertificateAuthority) (*x509.Certificate, error) {
+	if len(ca.Certificate) == 0 {
+		return nil, nil
+	}
+	cert, err := x509.ParseCertificate(ca.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("stored certificate of certificate authority %s: %w", ca.ID, err)
+	}
+	return cert, nil
+}
+
+// serialText is a serial number as the API shows it: hex bytes with colons.
+func serialText(cert *x509.Certificate) string {
+	digits := hex.EncodeToString(cert.SerialNumber.Bytes())
+	pairs := make([]string, 0, len(digits)/2)
+	for i := 0; i < len(digits); i += 2 {
+		pairs = append(pairs, digits[i:i+2])
+	}
+	return strings.Join(pairs, ":")
+}
+
+// Bounds of a page of CAs.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// list shows the caller's own CAs; there are no shared ones.
+func list(_ context.Context, call *awsapi.Call, in *pca.ListCertificateAuthoritiesInput) (*pca.ListCertificateAuthoritiesOutput, error) {
+	out := &pca.ListCertificateAuthoritiesOutput{CertificateAuthorities: []pca.CertificateAuthority{}}
+	if in.ResourceOwner != nil && *in.ResourceOwner == pca.ResourceOwnerOtherAccounts {
+		return out, nil
+	}
+	after, err := openPageToken(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	limit := defaultPage
+	if in.MaxResults != nil {
+		limit = min(int(*in.MaxResults), maxPage)
+	}
+	rows, next, err := call.Tx.ListAuthorities(call.Account, call.Region, limit, after)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if gone(&rows[i], call.Now) {
+			continue
+		}
+		d, err := detail(call, &rows[i])
+		if err != nil {
+			return nil, err
+		}
+		out.CertificateAuthorities = append(out.CertificateAuthorities, *d)
+	}
+	if next != "" {
+		out.NextToken = new(pageToken(next))
+	}
+	return out, nil
+}
+
+// A page token is the id after which the list goes on. It gives nobody more than the list itself would.
+func pageToken(id string) string { return base64.RawURLEncoding.EncodeToString([]byte("1" + id)) }
+
+func openPageToken(token *string) (string, error) {
+	if token == nil {
+		return "", nil
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(*token)
+	id, ok := strings.CutPrefix(string(raw), "1")
+	if err != nil || !ok || !isUUID(id) || pageToken(id) != *token {
+		return "", pca.InvalidNextTokenException("The next token is not valid")
+	}
+	return id, nil
+}

@@ -1,0 +1,116 @@
+package acmpca
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/rolecall/rolecall/iampolicy"
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/authority"
+	"github.com/rolecall/rolecall/internal/awsapi"
+	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// keyTemplateARN is the condition key that restricts the templates a caller may issue by.
+const keyTemplateARN = "acm-pca:TemplateArn"
+
+// needOn requires the operation's own action on a CA, with its tags as condition keys. A CA that is not there has none:
+// the caller must be allowed the action before it learns so.
+func needOn(call *awsapi.Call, text string) (awsapi.Need, error) {
+	id, err := parseCA(call, text)
+	if err != nil {
+		return awsapi.Need{}, err
+	}
+	ca, err := call.Tx.GetAuthority(call.Account, call.Region, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return awsapi.Need{}, err
+	}
+	var tags []store.Tag
+	if ca != nil {
+		tags = ca.Tags
+	}
+	return awsapi.Need{Resource: text, Context: func(c *awsapi.ConditionContext) { setTags(c, iampolicy.KeyResourceTagPrefix, tags) }}, nil
+}
+
+// needCreate requires TagCertificateAuthority as well when tags come along.
+func needCreate(_ context.Context, call *awsapi.Call, in *pca.CreateCertificateAuthorityInput) ([]awsapi.Need, error) {
+	given := plainTags(in.Tags)
+	keys := func(c *awsapi.ConditionContext) { setRequestTags(c, given) }
+	needs := []awsapi.Need{{Context: keys}}
+	if len(given) > 0 {
+		all := arn.ARN{Partition: call.Partition, Service: service, Region: call.Region, Account: call.Account, Resource: resourcePrefix + "*"}
+		needs = append(needs, awsapi.Need{Action: pca.OpTagCertificateAuthority.Action(), Resource: all.String(), Context: keys})
+	}
+	return needs, nil
+}
+
+func needIssue(_ context.Context, call *awsapi.Call, in *pca.IssueCertificateInput) ([]awsapi.Need, error) {
+	n, err := needOn(call, *in.CertificateAuthorityArn)
+	if err != nil {
+		return nil, err
+	}
+	template := deref(in.TemplateArn)
+	if t, err := authority.FindTemplate(template); err == nil {
+		template = t.ARN(call.Partition) // the one form of a name that policies are written for
+	}
+	tags := n.Context
+	n.Context = func(c *awsapi.ConditionContext) { tags(c); c.Set(keyTemplateARN, template) }
+	return []awsapi.Need{n}, nil
+}
+
+func needTag(_ context.Context, call *awsapi.Call, in *pca.TagCertificateAuthorityInput) ([]awsapi.Need, error) {
+	return needTags(call, *in.CertificateAuthorityArn, in.Tags, true)
+}
+
+func needUntag(_ context.Context, call *awsapi.Call, in *pca.UntagCertificateAuthorityInput) ([]awsapi.Need, error) {
+	return needTags(call, *in.CertificateAuthorityArn, in.Tags, false)
+}
+
+func needTags(call *awsapi.Call, name string, tags []pca.Tag, values bool) ([]awsapi.Need, error) {
+	n, err := needOn(call, name)
+	if err != nil {
+		return nil, err
+	}
+	given, own := plainTags(tags), n.Context
+	n.Context = func(c *awsapi.ConditionContext) {
+		own(c)
+		if values {
+			setRequestTags(c, given)
+			return
+		}
+		c.SetMulti(iampolicy.KeyTagKeys, tagKeys(given)...)
+	}
+	return []awsapi.Need{n}, nil
+}
+
+// setTags sets one condition key per tag. Condition keys know no case but tag keys do: tags that differ only in it make
+// the key multivalued, which no Allow without a set operator matches.
+func setTags(c *awsapi.ConditionContext, prefix string, tags []store.Tag) {
+	for i, t := range tags {
+		values := []string{t.Value}
+		for j, other := range tags {
+			if i != j && strings.EqualFold(other.Key, t.Key) {
+				values = append(values, other.Value)
+			}
+		}
+		c.Set(prefix+t.Key, values...)
+	}
+}
+
+func setRequestTags(c *awsapi.ConditionContext, tags []store.Tag) {
+	if len(tags) == 0 {
+		return
+	}
+	setTags(c, iampolicy.KeyRequestTagPrefix, tags)
+	c.SetMulti(iampolicy.KeyTagKeys, tagKeys(tags)...)
+}
+
+func tagKeys(tags []store.Tag) []string {
+	keys := make([]string, len(tags))
+	for i, t := range tags {
+		keys[i] = t.Key
+	}
+	return keys
+}

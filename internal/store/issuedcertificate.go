@@ -1,0 +1,45 @@
+package store
+
+import (
+	"time"
+
+	"github.com/rolecall/rolecall/internal/arn"
+)
+
+// IssuedCertificate is a certificate that a private CA has signed.
+type IssuedCertificate struct {
+	Account   arn.AccountID
+	Region    arn.Region
+	Authority string // the CA's id
+	Serial    string // lower-case hex, 32 digits
+	Template  string
+	DER       []byte
+	IssuedAt  time.Time
+	NotAfter  time.Time
+}
+
+const issuedColumns = `account, region, authority, serial, template, der, issued_at, not_after`
+
+func scanIssued(s scanner, c *IssuedCertificate) error {
+	return s.Scan(&c.Account, &c.Region, &c.Authority, &c.Serial, &c.Template, blob{&c.DER}, micros{&c.IssuedAt}, micros{&c.NotAfter})
+}
+
+// CreateIssuedCertificate adds a certificate. It is not in the cached view, so that no revision moves: issuing must not
+// make every node drop anything.
+func (tx *Tx) CreateIssuedCertificate(c *IssuedCertificate) error {
+	return tx.insert(`INSERT INTO issued_certificates (`+issuedColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		c.Account, c.Region, c.Authority, c.Serial, c.Template, notNil(c.DER), toMicros(c.IssuedAt), toMicros(c.NotAfter))
+}
+
+// GetIssuedCertificate reads one certificate.
+func (tx *Tx) GetIssuedCertificate(account arn.AccountID, region arn.Region, authority, serial string) (*IssuedCertificate, error) {
+	return one(tx, scanIssued, `SELECT `+issuedColumns+` FROM issued_certificates WHERE account = $1 AND region = $2 AND authority = $3 AND serial = $4`,
+		account, region, authority, serial)
+}
+
+// ListIssuedCertificates pages through a CA's certificates by serial.
+func (tx *Tx) ListIssuedCertificates(account arn.AccountID, region arn.Region, authority string, limit int, after string) ([]IssuedCertificate, string, error) {
+	return page(tx, scanIssued, func(c *IssuedCertificate) string { return c.Serial }, limit,
+		`SELECT `+issuedColumns+` FROM issued_certificates WHERE account = $1 AND region = $2 AND authority = $3 AND serial > $4 ORDER BY serial LIMIT $5`,
+		account, region, authority, after)
+}

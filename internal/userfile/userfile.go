@@ -1,0 +1,134 @@
+// Package userfile changes files that belong to a user and that several processes write: it locks them between processes
+// and replaces them as a whole, so that a reader sees the old contents or the new ones and never a piece.
+//
+// It knows nothing of what is in the files. Locks are advisory: they hold off only others that ask for them.
+// Start with [Acquire] and [Replace].
+package userfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Lock is a held lock. It ends with [Lock.Release] and, at the latest, with the process.
+type Lock struct{ f *os.File }
+
+var errHeld = errors.New("the lock is held by another process")
+
+// TryAcquire takes the exclusive lock on the file at path, which it creates with mode 0600 if need be.
+// ok is false if another process (or another Lock of this one) holds it.
+func TryAcquire(path string) (lock *Lock, ok bool, err error) {
+	f, err := openLock(path)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := lockFile(f); err != nil {
+		f.Close()
+		if errors.Is(err, errHeld) {
+			return nil, false, nil
+		}
+		return nil, false, &fs.PathError{Op: "lock", Path: path, Err: err}
+	}
+	return &Lock{f}, true, nil
+}
+
+// Acquire waits for the lock until ctx ends. It asks again every few milliseconds, as a blocking call of the system could
+// not be given up.
+func Acquire(ctx context.Context, path string) (*Lock, error) {
+	for pause := time.Millisecond; ; pause = min(pause*2, 20*time.Millisecond) {
+		lock, ok, err := TryAcquire(path)
+		if err != nil || ok {
+			return lock, err
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return nil, fmt.Errorf("waiting for the lock %s: %w", path, context.Cause(ctx))
+		case <-t.C:
+		}
+	}
+}
+
+// Release gives the lock up. The file stays: to remove it would let two processes lock two files of one name.
+func (l *Lock) Release() { l.f.Close() }
+
+// ErrTooLarge is the cause when a file exceeds the limit of [Read].
+var ErrTooLarge = errors.New("the file is too large")
+
+// Read reads a regular file of at most limit bytes, with its state as of the same opening.
+func Read(path string, limit int64) ([]byte, fs.FileInfo, error) {
+	f, err := openRead(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is not a regular file")}
+	}
+	if info.Size() > limit {
+		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: ErrTooLarge}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, nil, &fs.PathError{Op: "read", Path: path, Err: ErrTooLarge}
+	}
+	return data, info, nil
+}
+
+// Replace puts data in the place of the file at path: written to a new file in the same folder, synced, renamed.
+// The new file gets mode and, where old is not nil and the system has owners, the owner and group of old; if that is not
+// possible nothing is changed, as the owner could be locked out. path must not be a symbolic link, or the link is replaced.
+func Replace(path string, data []byte, mode fs.FileMode, old fs.FileInfo) error {
+	if err := replace(path, data, mode, old, true); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// Swap is Replace for a file that may be lost in a crash of the machine, such as a cache: it waits for no disk.
+func Swap(path string, data []byte) error { return replace(path, data, 0o600, nil, false) }
+
+func replace(path string, data []byte, mode fs.FileMode, old fs.FileInfo, durable bool) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := keepOwner(f, old); err != nil {
+		return err
+	}
+	if err := setMode(f, mode); err != nil {
+		return err
+	}
+	if durable {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

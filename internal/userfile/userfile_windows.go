@@ -1,0 +1,33 @@
+package userfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+func openLock(path string) (*os.File, error) { return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) }
+
+func openRead(path string) (*os.File, error) { return os.Open(path) }
+
+func lockFile(f *os.File) error {
+	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
+		0, 1, 0, &windows.Overlapped{})
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
+		return errHeld
+	}
+	return err
+}
+
+// A new file inherits the access list of its folder, as the old one did.
+func keepOwner(*os.File, fs.FileInfo) error { return nil }
+
+func setMode(*os.File, fs.FileMode) error { return nil }
+
+func syncFolder(string) error { return nil }
+
+// Private is always true: the folders of a user's profile are closed to other users by their access lists, which a file's
+// mode does not show.
+func Private(fs.FileInfo) bool { return true }
