@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rolecall/rolecall/internal/service/acmpca"
 	"github.com/rolecall/rolecall/internal/tlsca"
 )
 
@@ -118,31 +117,6 @@ func (s *Server) serve(address, scheme string, h http.Handler, tlsConfig *tls.Co
 		}
 	})
 	return nil
-}
-
-// healthPath is the one unsigned route of the API's listener: it says that the process answers, nothing else.
-const healthPath = "/healthz"
-
-func withHealth(api http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == healthPath && r.Header.Get("Authorization") == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			w.Write([]byte("ok\n")) //nolint:errcheck // nothing to do for a client that left
-			return
-		}
-		api.ServeHTTP(w, r)
-	})
-}
-
-// withCRLs answers for the private CA's revocation lists before the API sees the request. Signed requests are the API's.
-func (s *Server) withCRLs(api http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, acmpca.CRLPath) && r.Header.Get("Authorization") == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			s.privateCA.ServeCRL(w, r)
-			return
-		}
-		api.ServeHTTP(w, r)
-	})
 }
 
 // operations is what the operator's loopback address serves.

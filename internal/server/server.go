@@ -209,7 +209,7 @@ func (s *Server) assemble(background context.Context) error {
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
 	}
-	s.handler = withHealth(s.withCRLs(router))
+	s.handler = withUnsigned(s.unsignedRoutes(), router)
 	s.work(func() { s.privateCA.Run(background) })
 	s.work(func() { s.maintain(background) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })

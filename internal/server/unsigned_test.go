@@ -1,0 +1,48 @@
+package server
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestUnsignedRoutes(t *testing.T) {
+	answer := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(text)) }
+	}
+	h := withUnsigned([]unsignedRoute{{"/one", answer("one")}, {"/under/", answer("under")}}, answer("api"))
+	for _, tc := range []struct{ method, path, authorization, want string }{
+		{"GET", "/one", "", "one"},
+		{"HEAD", "/one", "", "one"},
+		{"GET", "/one/more", "", "api"},
+		{"GET", "/under/x.crl", "", "under"},
+		{"GET", "/under", "", "api"},
+		{"POST", "/one", "", "api"},
+		{"GET", "/one", "AWS4-HMAC-SHA256 …", "api"},
+	} {
+		r := httptest.NewRequest(tc.method, tc.path, nil)
+		if tc.authorization != "" {
+			r.Header.Set("Authorization", tc.authorization)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := w.Body.String(); got != tc.want {
+			t.Errorf("%s %s %q: %q answered, want %q", tc.method, tc.path, tc.authorization, got, tc.want)
+		}
+	}
+}
+
+func TestUnsignedRoutesHaveARate(t *testing.T) {
+	h := withUnsigned([]unsignedRoute{{healthPath, answerHealth}}, http.NotFoundHandler())
+	refused := 0
+	for range 4 * unsignedPerSecond {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, healthPath, nil))
+		if w.Code == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Errorf("%d requests at once were all answered", 4*unsignedPerSecond)
+	}
+}
