@@ -3,6 +3,7 @@ package awsapi_test
 import (
 	"bytes"
 	"context"
+	"github.com/rolecall/rolecall/sigv4"
 	"io"
 	"net/http"
 	"testing"
@@ -15,7 +16,7 @@ import (
 // freeGate costs nothing, so that the benchmarks show what the request path costs.
 type freeGate struct{ p *awsapi.Principal }
 
-func (g freeGate) Authenticate(*http.Request, []byte, string, time.Time) (*awsapi.Principal, error) {
+func (g freeGate) Authenticate(*http.Request, *sigv4.Claims, []byte, string, time.Time) (*awsapi.Principal, error) {
 	return g.p, nil
 }
 func (freeGate) Authorize(context.Context, *awsapi.Principal, *awsapi.Call, awsapi.Need) error {

@@ -34,7 +34,7 @@ var testTime = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
 // fakeGate stands in for the gate: it believes every signature of the good key.
 type fakeGate struct{ needs []awsapi.Need }
 
-func (g *fakeGate) Authenticate(r *http.Request, body []byte, service string, now time.Time) (*awsapi.Principal, error) {
+func (g *fakeGate) Authenticate(r *http.Request, _ *sigv4.Claims, body []byte, service string, now time.Time) (*awsapi.Principal, error) {
 	c, err := sigv4.Parse(r)
 	if errors.Is(err, sigv4.ErrNotSigned) {
 		return nil, awsapi.Errorf("MissingAuthenticationToken", 403, "Request is missing Authentication Token")

@@ -16,7 +16,7 @@ import (
 func (rt *Router) invoke(ex *exchange, t *target) {
 	b := t.binding
 	ctx := ex.r.Context()
-	p, err := rt.cfg.Gate.Authenticate(ex.r, ex.body, b.op.Service, ex.start)
+	p, err := rt.cfg.Gate.Authenticate(ex.r, ex.claims, ex.body, b.op.Service, ex.start)
 	if err == nil && (p == nil || ex.claims == nil) {
 		err = Internal(errors.New("the gate authenticated a request without a signature")) // fail closed
 	}

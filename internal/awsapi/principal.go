@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/sigv4"
 )
 
 // PrincipalType is the kind of an authenticated caller.
@@ -49,7 +50,8 @@ type Need struct {
 type Gate interface {
 	// Authenticate verifies the request's signature for the service of its scope. It may return the claimed principal
 	// beside an error: it then appears in the audit event of the failure and nowhere else.
-	Authenticate(r *http.Request, body []byte, service string, now time.Time) (*Principal, error)
+	// claims is what [sigv4.Parse] made of the request, nil if it could not.
+	Authenticate(r *http.Request, claims *sigv4.Claims, body []byte, service string, now time.Time) (*Principal, error)
 	// Authorize returns nil only if the principal is allowed what n asks for.
 	Authorize(ctx context.Context, p *Principal, c *Call, n Need) error
 }

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/sigv4"
 )
 
 // Raw is a request that a [RawHandler] authenticates itself.
 type Raw struct {
 	Request   *http.Request // its body has been read
 	Body      []byte        // valid during the call only
+	Claims    *sigv4.Claims // nil without a readable signature
 	RequestID string
 	Region    arn.Region // as the credential scope claims; "" without a readable signature
 	Now       time.Time  // UTC
@@ -35,7 +37,7 @@ type RawHandler func(ctx context.Context, r *Raw) (*Reply, error)
 
 func (rt *Router) serveRaw(ex *exchange, route *rawRoute) {
 	raw := &Raw{
-		Request: ex.r, Body: ex.body, RequestID: ex.requestID, Now: ex.start.UTC(), SourceIP: sourceIP(ex.r),
+		Request: ex.r, Body: ex.body, Claims: ex.claims, RequestID: ex.requestID, Now: ex.start.UTC(), SourceIP: sourceIP(ex.r),
 		UserAgent: ex.r.UserAgent(), Host: ex.r.Host, TLS: ex.r.TLS != nil, Operation: route.label,
 	}
 	if ex.claims != nil {

@@ -14,10 +14,12 @@ import (
 
 // Authenticate verifies the request's SigV4 signature. On failure it may return the principal that the request claims
 // to be, for the audit event.
-func (g *Gate) Authenticate(r *http.Request, body []byte, service string, now time.Time) (*awsapi.Principal, error) {
-	claims, err := sigv4.Parse(r)
-	if err != nil {
-		return nil, signatureError(err)
+func (g *Gate) Authenticate(r *http.Request, claims *sigv4.Claims, body []byte, service string, now time.Time) (*awsapi.Principal, error) {
+	if claims == nil {
+		if _, err := sigv4.Parse(r); err != nil {
+			return nil, signatureError(err)
+		}
+		return nil, errUnparsed // fail closed: the caller says that it could not be read
 	}
 	if claims.X509() {
 		return nil, awsapi.Errorf("IncompleteSignature", http.StatusForbidden, "A certificate's signature is accepted by CreateSession only: sign with the credentials it returned")
@@ -38,6 +40,8 @@ func (g *Gate) Authenticate(r *http.Request, body []byte, service string, now ti
 	}
 	return p, nil
 }
+
+var errUnparsed = errors.New("a request whose signature was not read")
 
 // find looks the claimed key up by what its prefix says it is.
 func (g *Gate) find(r *http.Request, claims *sigv4.Claims, now time.Time) (*awsapi.Principal, string, error) {

@@ -133,9 +133,11 @@ func (a *attempt) readParameters() (failed []string, err error) {
 
 // checkSignature proves that the sender holds the key of the certificate it shows.
 func (s *Service) checkSignature(a *attempt) error {
-	claims, err := sigv4.Parse(a.raw.Request)
-	if err != nil {
-		return signatureError(err)
+	claims, err := a.raw.Claims, error(nil)
+	if claims == nil {
+		if claims, err = sigv4.Parse(a.raw.Request); err != nil {
+			return signatureError(err)
+		}
 	}
 	if !claims.X509() {
 		return denied("Invalid signature: CreateSession is signed with a certificate's key (AWS4-X509-…), not with an access key")
