@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -21,9 +22,16 @@ var version = "devel"
 // MiB), so that the default would collect dozens of times a second under load. GOGC in the environment wins.
 const gcPercent = 150
 
+// diskWaiters is how many threads wait for the disk at most times under load: the audit log's and the store's. The
+// runtime takes a processor back from such a wait only after a while, and requests would wait with it.
+const diskWaiters = 2
+
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + diskWaiters)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)

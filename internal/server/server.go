@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -69,6 +70,7 @@ func Run(ctx context.Context, cfg Config, out Output) error {
 	if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // what the start left behind is not needed again
 	select {
 	case <-ctx.Done():
 		s.log.Info("draining", "timeout", s.cfg.DrainTimeout)

@@ -25,8 +25,8 @@ func (g *gen) shapes(b *bytes.Buffer) error {
 			return fmt.Errorf("shape %s: type %q", n, s.Type)
 		}
 		if s.Pattern != "" {
-			if _, err := wire.CompilePattern(s.Pattern); err != nil {
-				return fmt.Errorf("shape %s: %w", n, err)
+			if p, err := wire.CompilePattern(s.Pattern); err != nil || !p.Usable() {
+				return fmt.Errorf("shape %s: the pattern %q cannot be used: %v", n, s.Pattern, err)
 			}
 		}
 		fmt.Fprintf(b, "%s = &wire.Shape{Name: %q, Kind: wire.%s", shapeVar(n), n, kind)

@@ -6,6 +6,7 @@ import (
 	"regexp/syntax"
 	"sort"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -13,9 +14,12 @@ import (
 type Pattern struct {
 	ranges []rune // pairs: the whole pattern is one character class, repeated
 	ascii  [2]uint64
-	empty  bool // a class pattern that also takes the empty string
-	re     *regexp.Regexp
+	empty  bool                  // a class pattern that also takes the empty string
+	re     func() *regexp.Regexp // compiled at its first use: most patterns of a model never meet a value
 }
+
+// patterns remembers what CompilePattern returned: models use the same few patterns hundreds of times.
+var patterns sync.Map // of string to *Pattern
 
 // javaOnly replaces patterns with constructs that RE2 lacks. Each replacement is equivalent together with the length
 // limits that the models set beside it.
@@ -26,6 +30,18 @@ var javaOnly = map[string]string{
 
 // CompilePattern translates a model's Java pattern. The whole value has to match, as with Java's matches().
 func CompilePattern(java string) (*Pattern, error) {
+	if p, ok := patterns.Load(java); ok {
+		return p.(*Pattern), nil
+	}
+	p, err := compilePattern(java)
+	if err != nil {
+		return nil, err
+	}
+	shared, _ := patterns.LoadOrStore(java, p)
+	return shared.(*Pattern), nil
+}
+
+func compilePattern(java string) (*Pattern, error) {
 	text, ok := javaOnly[java]
 	if !ok {
 		text = translate(java)
@@ -37,12 +53,17 @@ func CompilePattern(java string) (*Pattern, error) {
 	if (tree.Op == syntax.OpStar || tree.Op == syntax.OpPlus) && tree.Sub[0].Op == syntax.OpCharClass && tree.Flags&syntax.FoldCase == 0 {
 		return classPattern(tree.Sub[0].Rune, tree.Op == syntax.OpStar), nil
 	}
-	re, err := regexp.Compile(`\A(?:` + text + `)\z`)
-	if err != nil {
-		return nil, fmt.Errorf("pattern %q: %w", java, err)
-	}
-	return &Pattern{re: re}, nil
+	return &Pattern{re: sync.OnceValue(func() *regexp.Regexp {
+		re, err := regexp.Compile(`\A(?:` + text + `)\z`)
+		if err != nil {
+			return nil // it parsed, so it can only be too large: then nothing matches
+		}
+		return re
+	})}, nil
 }
+
+// Usable reports whether the pattern can match at all: one that is too large for the engine refuses every value.
+func (p *Pattern) Usable() bool { return p.re == nil || p.re() != nil }
 
 func classPattern(ranges []rune, empty bool) *Pattern {
 	p := &Pattern{ranges: ranges, empty: empty}
@@ -57,7 +78,8 @@ func classPattern(ranges []rune, empty bool) *Pattern {
 // Match reports whether the whole of s satisfies the pattern.
 func (p *Pattern) Match(s string) bool {
 	if p.re != nil {
-		return p.re.MatchString(s)
+		re := p.re()
+		return re != nil && re.MatchString(s)
 	}
 	if s == "" {
 		return p.empty || p.ranges == nil
