@@ -37,8 +37,16 @@ func Parse(s string) (ARN, error) {
 	if len(s) > MaxLength {
 		return ARN{}, fmt.Errorf("%w: longer than %d bytes", ErrSyntax, MaxLength)
 	}
-	f := strings.SplitN(s, ":", 6)
-	if len(f) != 6 || f[0] != "arn" {
+	var f [6]string
+	rest, fields := s, 0
+	for ; fields < 5; fields++ {
+		var more bool
+		if f[fields], rest, more = strings.Cut(rest, ":"); !more {
+			break
+		}
+	}
+	f[5] = rest
+	if fields != 5 || f[0] != "arn" {
 		return ARN{}, fmt.Errorf("%w: want arn:partition:service:region:account:resource", ErrSyntax)
 	}
 	if f[1] == "" || f[2] == "" || f[5] == "" {

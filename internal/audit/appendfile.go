@@ -14,16 +14,17 @@ type appendFile struct {
 	file   *os.File
 	size   int64 // written
 	filled int64 // length of the file
+	zeros  [64 << 10]byte
 }
 
 // Write implements io.Writer.
 func (f *appendFile) Write(p []byte) (int, error) {
 	if need := f.size + int64(len(p)); need > f.filled {
-		zeros := make([]byte, need-f.filled+fillChunk)
-		if _, err := f.file.WriteAt(zeros, f.filled); err != nil {
-			return 0, err
+		for end := need + fillChunk; f.filled < end; f.filled += int64(len(f.zeros)) {
+			if _, err := f.file.WriteAt(f.zeros[:], f.filled); err != nil {
+				return 0, err
+			}
 		}
-		f.filled += int64(len(zeros))
 	}
 	n, err := f.file.WriteAt(p, f.size)
 	f.size += int64(n)

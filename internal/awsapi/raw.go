@@ -13,6 +13,7 @@ import (
 type Raw struct {
 	Request   *http.Request // its body has been read
 	Body      []byte        // valid during the call only
+	Buffer    []byte        // empty; the answer may be appended to it
 	Claims    *sigv4.Claims // nil without a readable signature
 	RequestID string
 	Region    arn.Region // as the credential scope claims; "" without a readable signature
@@ -37,7 +38,7 @@ type RawHandler func(ctx context.Context, r *Raw) (*Reply, error)
 
 func (rt *Router) serveRaw(ex *exchange, route *rawRoute) {
 	raw := &Raw{
-		Request: ex.r, Body: ex.body, Claims: ex.claims, RequestID: ex.requestID, Now: ex.start.UTC(), SourceIP: sourceIP(ex.r),
+		Request: ex.r, Body: ex.body, Buffer: ex.out[:0], Claims: ex.claims, RequestID: ex.requestID, Now: ex.start.UTC(), SourceIP: sourceIP(ex.r),
 		UserAgent: ex.r.UserAgent(), Host: ex.r.Host, TLS: ex.r.TLS != nil, Operation: route.label,
 	}
 	if ex.claims != nil {

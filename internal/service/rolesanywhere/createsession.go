@@ -302,5 +302,5 @@ func (s *Service) mint(ctx context.Context, a *attempt) (*awsapi.Reply, error) {
 		},
 		PackedPolicySize: packed, RoleArn: a.request.roleARN, SourceIdentity: a.attrs.SourceIdentity,
 	}}}
-	return &awsapi.Reply{Status: http.StatusCreated, Body: answer.encode()}, nil
+	return &awsapi.Reply{Status: http.StatusCreated, Body: answer.append(a.raw.Buffer)}, nil
 }

@@ -18,6 +18,7 @@ func (s *Service) event(a *attempt) *audit.Event {
 		EventTime: a.raw.Now, RequestID: a.raw.RequestID, EventSource: EventSource, EventName: "CreateSession",
 		Region: a.raw.Region, SourceIP: a.raw.SourceIP, UserAgent: a.raw.UserAgent,
 		UserIdentity: audit.UserIdentity{Type: audit.IdentityUnknown},
+		Resources:    make([]audit.Resource, 0, 3),
 	}
 	if a.raw.TLS {
 		e.TLS = tlsDetails(a.raw)
