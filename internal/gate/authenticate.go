@@ -35,10 +35,19 @@ func (g *Gate) Authenticate(r *http.Request, claims *sigv4.Claims, body []byte, 
 		return nil, err
 	}
 	check := sigv4.Check{Now: now, BodySHA256: sha256.Sum256(body)}
-	if err := claims.Verify(r, sigv4.DeriveKey(secret, claims.Date, claims.Region, claims.Service), &check); err != nil {
+	if err := claims.Verify(r, signingKey(p, secret, claims), &check); err != nil {
 		return p, signatureError(err)
 	}
 	return p, nil
+}
+
+// signingKey derives the key of the claims' scope. A session's last one is remembered with its token: requests of one
+// session share their scope for a day.
+func signingKey(p *awsapi.Principal, secret string, c *sigv4.Claims) sigv4.Key {
+	if p.Session == nil {
+		return sigv4.DeriveKey(secret, c.Date, c.Region, c.Service)
+	}
+	return memoOf(p.Session).signingKey(secret, c)
 }
 
 var errUnparsed = errors.New("a request whose signature was not read")

@@ -255,3 +255,21 @@ func TestScopeIsChecked(t *testing.T) {
 		t.Errorf("unsigned: %v", err)
 	}
 }
+
+// A remembered signing key serves its own scope only.
+func TestSigningKeyFollowsTheScope(t *testing.T) {
+	r := newRig(t)
+	r.role("worker", "AROAFIRST0000000000AA")
+	p := r.authenticate(r.session("worker", "AROAFIRST0000000000AA", nil))
+	for _, c := range []sigv4.Claims{
+		{Date: "20200101", Region: "eu-central-1", Service: "sts"},
+		{Date: "20200101", Region: "eu-central-1", Service: "sts"},
+		{Date: "20200102", Region: "eu-central-1", Service: "sts"},
+		{Date: "20200102", Region: "eu-west-1", Service: "sts"},
+		{Date: "20200102", Region: "eu-west-1", Service: "iam"},
+	} {
+		if got, want := signingKey(p, "secret", &c), sigv4.DeriveKey("secret", c.Date, c.Region, c.Service); got != want {
+			t.Errorf("%s/%s/%s: not the key of the scope", c.Date, c.Region, c.Service)
+		}
+	}
+}

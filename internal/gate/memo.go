@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -9,11 +10,13 @@ import (
 	"github.com/rolecall/rolecall/internal/awsapi"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/sigv4"
 )
 
 // sessionMemo is what the requests of one session share while its token is remembered.
 type sessionMemo struct {
 	bound atomic.Pointer[boundPrincipal]
+	key   atomic.Pointer[scopedKey]
 
 	once      sync.Once
 	compiled  *iampolicy.Policy
@@ -25,6 +28,22 @@ type sessionMemo struct {
 type boundPrincipal struct {
 	role      *store.Cached[store.RoleBundle]
 	principal *awsapi.Principal
+}
+
+// scopedKey is a signing key with the scope that it is for.
+type scopedKey struct {
+	date, region, service string
+	key                   sigv4.Key
+}
+
+// signingKey is the session's key for the claims' scope. secret is always the same for one session.
+func (m *sessionMemo) signingKey(secret string, c *sigv4.Claims) sigv4.Key {
+	if k := m.key.Load(); k != nil && k.date == c.Date && k.region == c.Region && k.service == c.Service {
+		return k.key
+	}
+	k := &scopedKey{strings.Clone(c.Date), strings.Clone(c.Region), strings.Clone(c.Service), sigv4.DeriveKey(secret, c.Date, c.Region, c.Service)}
+	m.key.Store(k)
+	return k.key
 }
 
 func memoOf(sess *sessiontoken.Session) *sessionMemo {
