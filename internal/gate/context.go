@@ -7,6 +7,7 @@ import (
 
 	"github.com/rolecall/rolecall/iampolicy"
 	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/store"
 )
 
 // Caller is what a request says about itself beside who makes it.
@@ -77,4 +78,18 @@ func hasTag(tags []awsapi.Tag, key string) bool {
 		}
 	}
 	return false
+}
+
+// SetTags sets one condition key per tag. Condition keys know no case but tag keys do: tags that differ only in it make
+// the key multivalued, which no Allow without a set operator matches.
+func SetTags(c *iampolicy.Context, prefix string, tags []store.Tag) {
+	for i, t := range tags {
+		values := []string{t.Value}
+		for j, other := range tags {
+			if i != j && strings.EqualFold(other.Key, t.Key) {
+				values = append(values, other.Value)
+			}
+		}
+		c.Set(prefix+t.Key, values...)
+	}
 }

@@ -3,13 +3,13 @@ package acmpca
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/rolecall/rolecall/iampolicy"
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -31,7 +31,7 @@ func needOn(call *awsapi.Call, text string) (awsapi.Need, error) {
 	if ca != nil {
 		tags = ca.Tags
 	}
-	return awsapi.Need{Resource: text, Context: func(c *awsapi.ConditionContext) { setTags(c, iampolicy.KeyResourceTagPrefix, tags) }}, nil
+	return awsapi.Need{Resource: text, Context: func(c *awsapi.ConditionContext) { gate.SetTags(c, iampolicy.KeyResourceTagPrefix, tags) }}, nil
 }
 
 // needCreate requires TagCertificateAuthority as well when tags come along.
@@ -85,25 +85,11 @@ func needTags(call *awsapi.Call, name string, tags []pca.Tag, values bool) ([]aw
 	return []awsapi.Need{n}, nil
 }
 
-// setTags sets one condition key per tag. Condition keys know no case but tag keys do: tags that differ only in it make
-// the key multivalued, which no Allow without a set operator matches.
-func setTags(c *awsapi.ConditionContext, prefix string, tags []store.Tag) {
-	for i, t := range tags {
-		values := []string{t.Value}
-		for j, other := range tags {
-			if i != j && strings.EqualFold(other.Key, t.Key) {
-				values = append(values, other.Value)
-			}
-		}
-		c.Set(prefix+t.Key, values...)
-	}
-}
-
 func setRequestTags(c *awsapi.ConditionContext, tags []store.Tag) {
 	if len(tags) == 0 {
 		return
 	}
-	setTags(c, iampolicy.KeyRequestTagPrefix, tags)
+	gate.SetTags(c, iampolicy.KeyRequestTagPrefix, tags)
 	c.SetMulti(iampolicy.KeyTagKeys, tagKeys(tags)...)
 }
 

@@ -76,11 +76,10 @@ func benchSession(b *testing.B) (*Service, *http.Request) {
 	sealer := sessiontoken.New(ring)
 	s := New(Config{DB: db, Gate: gate.New(gate.Config{View: db.View(), Ring: ring, Sealer: sealer}), Sealer: sealer, Audit: log, Metrics: metrics.New()})
 
-	caKey, ca, leafKey, leaf := benchCertificates(b)
+	ca, leafKey, leaf := benchCertificates(b)
 	const account = arn.AccountID("123456789012")
 	anchor := store.TrustAnchor{Account: account, Region: "eu-central-1", ID: arn.NewUUID(), Name: "a", Enabled: true, SourceType: sourceCertificateBundle,
 		SourceData: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw}))}
-	_ = caKey
 	roleARN := arn.Role("aws", account, "/", "worker").String()
 	profile := store.Profile{Account: account, Region: "eu-central-1", ID: arn.NewUUID(), Name: "p", Enabled: true, RoleARNs: []string{roleARN}, Duration: 3600}
 	for _, m := range certattr.Defaults() {
@@ -116,7 +115,7 @@ func benchSession(b *testing.B) (*Service, *http.Request) {
 	return s, r
 }
 
-func benchCertificates(b *testing.B) (caKey *ecdsa.PrivateKey, ca *x509.Certificate, leafKey *ecdsa.PrivateKey, leaf *x509.Certificate) {
+func benchCertificates(b *testing.B) (ca *x509.Certificate, leafKey *ecdsa.PrivateKey, leaf *x509.Certificate) {
 	make509 := func(template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -136,7 +135,7 @@ func benchCertificates(b *testing.B) (caKey *ecdsa.PrivateKey, ca *x509.Certific
 		}
 		return key, cert
 	}
-	caKey, ca = make509(&x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Bench CA"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
+	caKey, ca := make509(&x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Bench CA"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
 	leafKey, leaf = make509(&x509.Certificate{SerialNumber: big.NewInt(4711), Subject: pkix.Name{CommonName: "host1", OrganizationalUnit: []string{"Backup"}}, KeyUsage: x509.KeyUsageDigitalSignature}, ca, caKey)
-	return caKey, ca, leafKey, leaf
+	return ca, leafKey, leaf
 }

@@ -3,11 +3,11 @@ package rolesanywhere
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/rolecall/rolecall/iampolicy"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	ra "github.com/rolecall/rolecall/internal/awsapi/model/rolesanywhere"
+	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -23,7 +23,7 @@ func needOn(call *awsapi.Call, k resourceKind, id string) (awsapi.Need, error) {
 	}
 	return awsapi.Need{
 		Resource: resourceARN(call, k, id),
-		Context:  func(c *awsapi.ConditionContext) { setTags(c, iampolicy.KeyResourceTagPrefix, tags) },
+		Context:  func(c *awsapi.ConditionContext) { gate.SetTags(c, iampolicy.KeyResourceTagPrefix, tags) },
 	}, nil
 }
 
@@ -68,25 +68,11 @@ func passStoredRoles(call *awsapi.Call, id string) ([]awsapi.Need, error) {
 	return passRoles(p.RoleARNs, resourceARN(call, kindProfile, id)), nil
 }
 
-// setTags sets one condition key per tag. Condition keys know no case but tag keys do: tags that differ only in it make
-// the key multivalued, which no Allow without a set operator matches.
-func setTags(c *awsapi.ConditionContext, prefix string, tags []store.Tag) {
-	for i, t := range tags {
-		values := []string{t.Value}
-		for j, other := range tags {
-			if i != j && strings.EqualFold(other.Key, t.Key) {
-				values = append(values, other.Value)
-			}
-		}
-		c.Set(prefix+t.Key, values...)
-	}
-}
-
 func setRequestTags(c *awsapi.ConditionContext, tags []store.Tag) {
 	if len(tags) == 0 {
 		return
 	}
-	setTags(c, iampolicy.KeyRequestTagPrefix, tags)
+	gate.SetTags(c, iampolicy.KeyRequestTagPrefix, tags)
 	keys := make([]string, len(tags))
 	for i, t := range tags {
 		keys[i] = t.Key
