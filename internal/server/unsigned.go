@@ -5,9 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rolecall/rolecall/internal/issuance"
 	"golang.org/x/time/rate"
-
-	"github.com/rolecall/rolecall/internal/service/acmpca"
 )
 
 // unsignedRoute is something the API's listeners answer without a signature. All of them only read, and none says more
@@ -21,7 +20,7 @@ type unsignedRoute struct {
 func (s *Server) unsignedRoutes() []unsignedRoute {
 	return []unsignedRoute{
 		{healthPath, answerHealth},
-		{acmpca.CRLPath, s.privateCA.ServeCRL},
+		{issuance.CRLPath, s.privateCA.ServeCRL},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	"github.com/rolecall/rolecall/internal/gate"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/metrics"
 	"github.com/rolecall/rolecall/internal/service/acmpca"
 	"github.com/rolecall/rolecall/internal/service/cloudtrail"
@@ -21,7 +22,7 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 		sessions, identities = rolesanywhere.AWSQuotas(), iam.AWSQuotas()
 	}
 	s.anywhere = rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Quotas: sessions})
-	s.privateCA = acmpca.New(acmpca.Config{DB: s.db, Keys: authority.SealedKeys{Ring: s.ring}, Log: s.log})
+	s.privateCA = acmpca.New(acmpca.Config{DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Log: s.log})
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", s.anywhere.CreateSession)
 	for _, bindings := range [][]awsapi.Binding{
 		s.anywhere.Bindings(),

@@ -2,14 +2,13 @@ package acmpca
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/pem"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
-	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/internal/issuance"
 )
 
 func toPEM(kind string, der []byte) string {
@@ -24,7 +23,7 @@ func getCSR(_ context.Context, call *awsapi.Call, in *pca.GetCertificateAuthorit
 	if err != nil {
 		return nil, err
 	}
-	if statusOf(ca, call.Now) == creating {
+	if issuance.StatusOf(ca, call.Now) == creating {
 		return nil, pca.RequestInProgressException("The certificate authority is being created")
 	}
 	if err := inState(call, ca, pending, active, disabled, expired); err != nil {
@@ -48,51 +47,19 @@ func getAuthorityCertificate(_ context.Context, call *awsapi.Call, in *pca.GetCe
 	return out, nil
 }
 
-// issuerOf makes the CA ready to sign.
-func (s *Service) issuerOf(ca *store.CertificateAuthority) (*authority.Issuer, error) {
-	req, err := x509.ParseCertificateRequest(ca.CSR)
-	if err != nil {
-		return nil, err
-	}
-	revocation, err := revocationOf(ca)
-	if err != nil {
-		return nil, err
-	}
-	i := &authority.Issuer{
-		ID: ca.ID, Keys: s.cfg.Keys, KeyRef: ca.KeyRef, PublicKey: req.PublicKey, Subject: req.RawSubject,
-		RootType:          ca.Type == string(pca.CertificateAuthorityTypeRoot),
-		ShortLived:        ca.UsageMode == string(pca.CertificateAuthorityUsageModeShortLivedCertificate),
-		DistributionPoint: distributionPoint(ca, revocation),
-	}
-	if i.Certificate, err = certificateOf(ca); err != nil {
-		return nil, err
-	}
-	for rest := []byte(ca.Chain); ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return i, nil
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		i.Chain = append(i.Chain, cert)
-	}
-}
-
 // importCertificate gives the CA its certificate: the first, or a new one for the same key.
 func (s *Service) importCertificate(_ context.Context, call *awsapi.Call, in *pca.ImportCertificateAuthorityCertificateInput) (*pca.ImportCertificateAuthorityCertificateOutput, error) {
 	ca, err := findCA(call, *in.CertificateAuthorityArn)
 	if err != nil {
 		return nil, err
 	}
-	if statusOf(ca, call.Now) == creating {
+	if issuance.StatusOf(ca, call.Now) == creating {
 		return nil, pca.RequestInProgressException("The certificate authority is being created")
 	}
 	if err := inState(call, ca, pending, active, expired); err != nil {
 		return nil, err
 	}
-	issuer, err := s.issuerOf(ca)
+	issuer, err := s.cfg.Issuer.Load(ca)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -52,13 +53,13 @@ func (s *Service) create(_ context.Context, call *awsapi.Call, in *pca.CreateCer
 	}
 	if authority.KeyAlgorithm(*in.CertificateAuthorityConfiguration.KeyAlgorithm).RSA() {
 		s.nudge()
-	} else if err := makeKey(s.cfg.Keys, ca); err != nil {
+	} else if err := makeKey(s.cfg.Issuer.Keys(), ca); err != nil {
 		return nil, public(err)
 	}
 	if err := call.Tx.CreateAuthority(ca); err != nil {
 		return nil, err
 	}
-	name := caARN(ca)
+	name := issuance.ARN(ca)
 	if err := remember(call, in.IdempotencyToken, withoutToken(*in), name); err != nil {
 		return nil, err
 	}

@@ -7,15 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
-// CRLPath is the path under which revocation lists are served: CRLPath, the CA's id, ".crl".
-const CRLPath = "/crl/"
-
 // ServeCRL answers GET and HEAD for a CA's revocation list, without authentication: lists are public and signed.
 func (s *Service) ServeCRL(w http.ResponseWriter, r *http.Request) {
-	id, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, CRLPath), ".crl")
+	id, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, issuance.CRLPath), ".crl")
 	if !ok || !isUUID(id) {
 		http.NotFound(w, r)
 		return

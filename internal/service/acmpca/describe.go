@@ -5,11 +5,11 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/awsapi"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -30,13 +30,13 @@ func detail(call *awsapi.Call, ca *store.CertificateAuthority) (*pca.Certificate
 	if err != nil {
 		return nil, err
 	}
-	revocation, err := revocationOf(ca)
+	revocation, err := issuance.RevocationOf(ca)
 	if err != nil {
 		return nil, err
 	}
 	d := &pca.CertificateAuthority{
-		Arn: new(caARN(ca)), OwnerAccount: new(string(ca.Account)), CreatedAt: &ca.CreatedAt, LastStateChangeAt: &ca.ChangedAt,
-		Type: new(pca.CertificateAuthorityType(ca.Type)), Status: new(statusOf(ca, call.Now)), CertificateAuthorityConfiguration: configuration,
+		Arn: new(issuance.ARN(ca)), OwnerAccount: new(string(ca.Account)), CreatedAt: &ca.CreatedAt, LastStateChangeAt: &ca.ChangedAt,
+		Type: new(pca.CertificateAuthorityType(ca.Type)), Status: new(issuance.StatusOf(ca, call.Now)), CertificateAuthorityConfiguration: configuration,
 		RevocationConfiguration: revocation, KeyStorageSecurityStandard: new(pca.KeyStorageSecurityStandard(ca.KeyStorage)),
 		UsageMode: new(pca.CertificateAuthorityUsageMode(ca.UsageMode)),
 	}
@@ -47,25 +47,13 @@ func detail(call *awsapi.Call, ca *store.CertificateAuthority) (*pca.Certificate
 		d.RestorableUntil = &ca.RestorableUntil
 	}
 	if len(ca.Certificate) > 0 {
-		cert, err := certificateOf(ca)
+		cert, err := issuance.Certificate(ca)
 		if err != nil {
 			return nil, err
 		}
 		d.NotBefore, d.NotAfter, d.Serial = &ca.NotBefore, &ca.NotAfter, new(serialText(cert))
 	}
 	return d, nil
-}
-
-// certificateOf is the CA's current certificate, nil while it has none.
-func certificateOf(ca *store.CertificateAuthority) (*x509.Certificate, error) {
-	if len(ca.Certificate) == 0 {
-		return nil, nil
-	}
-	cert, err := x509.ParseCertificate(ca.Certificate)
-	if err != nil {
-		return nil, fmt.Errorf("stored certificate of certificate authority %s: %w", ca.ID, err)
-	}
-	return cert, nil
 }
 
 // serialText is a serial number as the API shows it: hex bytes with colons.
@@ -103,7 +91,7 @@ func list(_ context.Context, call *awsapi.Call, in *pca.ListCertificateAuthoriti
 		return nil, err
 	}
 	for i := range rows {
-		if gone(&rows[i], call.Now) {
+		if issuance.Gone(&rows[i], call.Now) {
 			continue
 		}
 		d, err := detail(call, &rows[i])

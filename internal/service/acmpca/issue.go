@@ -11,6 +11,7 @@ import (
 	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -41,26 +42,22 @@ func (s *Service) issue(_ context.Context, call *awsapi.Call, in *pca.IssueCerti
 	if replay != "" {
 		return &pca.IssueCertificateOutput{CertificateArn: &replay}, nil
 	}
-	cert, err := s.sign(call, ca, template, in)
+	req, err := toRequest(call, template, in)
 	if err != nil {
 		return nil, public(err)
 	}
-	serial := fmt.Sprintf("%032x", cert.SerialNumber)
-	row := &store.IssuedCertificate{
-		Account: call.Account, Region: call.Region, Authority: ca.ID, Serial: serial, Template: template.Name(), DER: cert.Raw,
-		IssuedAt: call.Now, NotAfter: cert.NotAfter,
+	issued, err := s.cfg.Issuer.Issue(call.Tx, ca, req)
+	if err != nil {
+		return nil, public(err)
 	}
-	if err := call.Tx.CreateIssuedCertificate(row); err != nil {
+	if err := remember(call, in.IdempotencyToken, bare, issued.ARN); err != nil {
 		return nil, err
 	}
-	name := caARN(ca) + certificateIn + serial
-	if err := remember(call, in.IdempotencyToken, bare, name); err != nil {
-		return nil, err
-	}
-	return &pca.IssueCertificateOutput{CertificateArn: &name}, nil
+	return &pca.IssueCertificateOutput{CertificateArn: &issued.ARN}, nil
 }
 
-func (s *Service) sign(call *awsapi.Call, ca *store.CertificateAuthority, template *authority.Template, in *pca.IssueCertificateInput) (*x509.Certificate, error) {
+// toRequest reads what the certificate is to contain.
+func toRequest(call *awsapi.Call, template *authority.Template, in *pca.IssueCertificateInput) (*authority.Request, error) {
 	csr, err := authority.ParseCSR(in.Csr)
 	if err != nil {
 		return nil, err
@@ -69,18 +66,10 @@ func (s *Service) sign(call *awsapi.Call, ca *store.CertificateAuthority, templa
 	if err != nil {
 		return nil, err
 	}
-	issuer, err := s.issuerOf(ca)
-	if err != nil {
-		return nil, err
-	}
-	token, err := authority.Prepare(issuer, &authority.Request{
+	return &authority.Request{
 		CSR: csr, Template: template, Algorithm: authority.SigningAlgorithm(*in.SigningAlgorithm), Validity: *toValidity(in.Validity),
 		NotBefore: toValidity(in.ValidityNotBefore), API: api, Now: call.Now,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return issuer.Issue(token)
+	}, nil
 }
 
 func getCertificate(_ context.Context, call *awsapi.Call, in *pca.GetCertificateInput) (*pca.GetCertificateOutput, error) {
@@ -114,7 +103,7 @@ func getCertificate(_ context.Context, call *awsapi.Call, in *pca.GetCertificate
 func findIssued(call *awsapi.Call, ca *store.CertificateAuthority, serial string) (*store.IssuedCertificate, error) {
 	row, err := call.Tx.GetIssuedCertificate(ca.Account, ca.Region, ca.ID, serial)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, pca.ResourceNotFoundException("Could not find certificate %s of certificate authority %s", serial, caARN(ca))
+		return nil, pca.ResourceNotFoundException("Could not find certificate %s of certificate authority %s", serial, issuance.ARN(ca))
 	}
 	return row, err
 }

@@ -3,12 +3,12 @@ package acmpca
 import (
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -31,28 +31,15 @@ const (
 	deleted  = pca.CertificateAuthorityStatusDeleted
 )
 
-// statusOf derives EXPIRED, which is not stored: time alone brings it.
-func statusOf(ca *store.CertificateAuthority, now time.Time) status {
-	st := status(ca.Status)
-	if (st == active || st == disabled) && now.After(ca.NotAfter) {
-		return expired
-	}
-	return st
-}
-
 // inState refuses unless the CA is in one of the states.
 func inState(call *awsapi.Call, ca *store.CertificateAuthority, states ...status) error {
-	st := statusOf(ca, call.Now)
+	st := issuance.StatusOf(ca, call.Now)
 	for _, s := range states {
 		if s == st {
 			return nil
 		}
 	}
-	return pca.InvalidStateException("The certificate authority %s is not in the correct state for this operation: it is %s", caARN(ca), st)
-}
-
-func caARN(ca *store.CertificateAuthority) string {
-	return arn.ARN{Partition: arn.Partition(ca.Region), Service: service, Region: ca.Region, Account: ca.Account, Resource: resourcePrefix + ca.ID}.String()
+	return pca.InvalidStateException("The certificate authority %s is not in the correct state for this operation: it is %s", issuance.ARN(ca), st)
 }
 
 // parseCA takes the ARN of a CA and returns its id. Those of other accounts and regions are not there, whoever asks.
@@ -79,14 +66,10 @@ func findCA(call *awsapi.Call, text string) (*store.CertificateAuthority, error)
 		return nil, err
 	}
 	ca, err := call.Tx.GetAuthority(call.Account, call.Region, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && gone(ca, call.Now) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && issuance.Gone(ca, call.Now) {
 		return nil, notFound(text)
 	}
 	return ca, err
-}
-
-func gone(ca *store.CertificateAuthority, now time.Time) bool {
-	return !ca.RestorableUntil.IsZero() && !now.Before(ca.RestorableUntil)
 }
 
 // parseCertificate takes the ARN of a certificate of the CA and returns its serial, 32 hex digits.

@@ -2,10 +2,10 @@ package acmpca
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -27,7 +27,7 @@ func revocationText(r *pca.RevocationConfiguration) (string, error) {
 			return "", pca.InvalidArgsException("ExpirationInDays is required when the CRL is enabled")
 		case c.S3BucketName != nil:
 			return "", pca.InvalidArgsException("Publishing the CRL to S3 is not supported yet: leave out S3BucketName, and give CustomCname, a name that leads to this server")
-		case deref(c.CustomCname) == "" && !omitsExtension(c):
+		case deref(c.CustomCname) == "" && !issuance.OmitsCRLExtension(c):
 			return "", pca.InvalidArgsException("CustomCname is required: a host name, with its port if it is not 80, that leads to this server, which serves the CRL under /crl/")
 		case c.CrlType != nil && *c.CrlType != pca.CrlTypeComplete:
 			return "", pca.InvalidArgsException("CRLs of type %s are not supported yet", *c.CrlType)
@@ -39,42 +39,14 @@ func revocationText(r *pca.RevocationConfiguration) (string, error) {
 	return string(text), err
 }
 
-func omitsExtension(c *pca.CrlConfiguration) bool {
-	return c.CrlDistributionPointExtensionConfiguration != nil && deref(c.CrlDistributionPointExtensionConfiguration.OmitExtension)
-}
-
-func revocationOf(ca *store.CertificateAuthority) (*pca.RevocationConfiguration, error) {
-	r := new(pca.RevocationConfiguration)
-	if err := json.Unmarshal([]byte(ca.Revocation), r); err != nil {
-		return nil, fmt.Errorf("stored revocation configuration of certificate authority %s: %w", ca.ID, err)
-	}
-	return r, nil
-}
-
-// crlLife is how long a list of the CA is valid; 0 if the CA publishes none.
-func crlLife(r *pca.RevocationConfiguration) time.Duration {
-	if r.CrlConfiguration == nil || !deref(r.CrlConfiguration.Enabled) {
-		return 0
-	}
-	return time.Duration(deref(r.CrlConfiguration.ExpirationInDays)) * 24 * time.Hour
-}
-
-// distributionPoint is the address for certificates; "" for none.
-func distributionPoint(ca *store.CertificateAuthority, r *pca.RevocationConfiguration) string {
-	if crlLife(r) == 0 || omitsExtension(r.CrlConfiguration) {
-		return ""
-	}
-	return "http://" + deref(r.CrlConfiguration.CustomCname) + CRLPath + ca.ID + ".crl"
-}
-
 // scheduleCRL makes the CA's list due now, or never if it publishes none or has no certificate to sign it with.
 func scheduleCRL(ca *store.CertificateAuthority, now time.Time) error {
-	r, err := revocationOf(ca)
+	r, err := issuance.RevocationOf(ca)
 	if err != nil {
 		return err
 	}
 	ca.CRLDueAt = time.Time{}
-	if st := status(ca.Status); crlLife(r) > 0 && (st == active || st == disabled) {
+	if st := status(ca.Status); issuance.CRLLife(r) > 0 && (st == active || st == disabled) {
 		ca.CRLDueAt = now
 	}
 	return nil

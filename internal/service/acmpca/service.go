@@ -11,15 +11,15 @@ package acmpca
 import (
 	"log/slog"
 
-	"github.com/rolecall/rolecall/internal/authority"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
 // Config is what the service works with. All fields but Log are required.
 type Config struct {
-	DB   *store.DB
-	Keys authority.Keys
-	Log  *slog.Logger // nil discards
+	DB     *store.DB
+	Issuer *issuance.Issuer
+	Log    *slog.Logger // nil discards
 }
 
 // Service implements the operations. It is safe for concurrent use.

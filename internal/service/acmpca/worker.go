@@ -8,6 +8,7 @@ import (
 
 	"github.com/rolecall/rolecall/internal/authority"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -87,7 +88,7 @@ func (s *Service) Work(ctx context.Context) error {
 // finishCreation makes the key outside of any transaction. Of two nodes that do so at once one key is thrown away.
 func (s *Service) finishCreation(ctx context.Context, ca *store.CertificateAuthority) error {
 	made := *ca
-	if err := makeKey(s.cfg.Keys, &made); err != nil {
+	if err := makeKey(s.cfg.Issuer.Keys(), &made); err != nil {
 		s.cfg.Log.Error("the key of a certificate authority could not be made", "authority", ca.ID, "error", err)
 		made.Status, made.Failure = string(failed), string(pca.FailureReasonOther)
 		made.KeyRef, made.CSR, made.IssuerKey = nil, nil, ""
@@ -149,15 +150,15 @@ func (s *Service) signCRL(ctx context.Context, ca *store.CertificateAuthority) (
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	revocation, err := revocationOf(ca)
+	revocation, err := issuance.RevocationOf(ca)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	life := crlLife(revocation)
-	if life == 0 || statusOf(ca, time.Now()) == expired {
+	life := issuance.CRLLife(revocation)
+	if life == 0 || issuance.StatusOf(ca, time.Now()) == expired {
 		return nil, time.Time{}, nil // nothing to publish any more
 	}
-	issuer, err := s.issuerOf(ca)
+	issuer, err := s.cfg.Issuer.Load(ca)
 	if err != nil {
 		return nil, time.Time{}, err
 	}

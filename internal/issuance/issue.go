@@ -1,0 +1,71 @@
+package issuance
+
+import (
+	"crypto/x509"
+	"fmt"
+
+	"github.com/rolecall/rolecall/internal/authority"
+	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// Issuer issues from the CAs in the store. It is safe for concurrent use.
+type Issuer struct{ keys authority.Keys }
+
+// New makes an issuer that finds the CAs' keys in keys.
+func New(keys authority.Keys) *Issuer { return &Issuer{keys: keys} }
+
+// Keys are the CA keys that the issuer works with.
+func (i *Issuer) Keys() authority.Keys { return i.keys }
+
+// Load makes the CA ready to sign. It does not judge the CA's state.
+func (i *Issuer) Load(ca *store.CertificateAuthority) (*authority.Issuer, error) {
+	req, err := x509.ParseCertificateRequest(ca.CSR)
+	if err != nil {
+		return nil, fmt.Errorf("stored request of certificate authority %s: %w", ca.ID, err)
+	}
+	revocation, err := RevocationOf(ca)
+	if err != nil {
+		return nil, err
+	}
+	a := &authority.Issuer{
+		ID: ca.ID, Keys: i.keys, KeyRef: ca.KeyRef, PublicKey: req.PublicKey, Subject: req.RawSubject,
+		RootType:          ca.Type == string(pca.CertificateAuthorityTypeRoot),
+		ShortLived:        ca.UsageMode == string(pca.CertificateAuthorityUsageModeShortLivedCertificate),
+		DistributionPoint: distributionPoint(ca, revocation),
+	}
+	if a.Certificate, err = Certificate(ca); err != nil {
+		return nil, err
+	}
+	a.Chain, err = Chain(ca)
+	return a, err
+}
+
+// Issued is a certificate and the row that holds it.
+type Issued struct {
+	Certificate *x509.Certificate
+	Serial      string // as in the certificate's ARN: 32 lower-case hex digits
+	ARN         string
+}
+
+// Issue signs what req asks for and stores the certificate in tx: it is durable when the transaction is. Refusals are of
+// type *authority.Error. The caller has made sure that the CA may issue now.
+func (i *Issuer) Issue(tx *store.Tx, ca *store.CertificateAuthority, req *authority.Request) (*Issued, error) {
+	issuer, err := i.Load(ca)
+	if err != nil {
+		return nil, err
+	}
+	token, err := authority.Prepare(issuer, req)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := issuer.Issue(token)
+	if err != nil {
+		return nil, err
+	}
+	serial := fmt.Sprintf("%032x", cert.SerialNumber)
+	return &Issued{Certificate: cert, Serial: serial, ARN: CertificateARN(ca, serial)}, tx.CreateIssuedCertificate(&store.IssuedCertificate{
+		Account: ca.Account, Region: ca.Region, Authority: ca.ID, Serial: serial, Template: req.Template.Name(), DER: cert.Raw,
+		IssuedAt: req.Now, NotAfter: cert.NotAfter,
+	})
+}
