@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/subtle"
 	"net/http"
 	"slices"
@@ -29,12 +30,22 @@ type Check struct {
 	UnsignedToken bool
 	// AllowUnsignedPayload accepts UNSIGNED-PAYLOAD and the streaming modes also in the Standard style.
 	AllowUnsignedPayload bool
+	// ECDSA verifies ECDSA signatures in the place of ecdsa.VerifyASN1: something that is prepared for keys that sign
+	// often. It must accept exactly the same signatures. Nil for the standard library.
+	ECDSA ECDSAVerifier
+}
+
+// ECDSAVerifier verifies one ASN.1 signature of a digest.
+type ECDSAVerifier interface {
+	VerifyECDSA(pub *ecdsa.PublicKey, digest, sig []byte) bool
 }
 
 // verifier holds exactly one of a symmetric and a public key.
 type verifier struct {
 	key *Key
 	pub crypto.PublicKey
+
+	ecdsa ECDSAVerifier
 }
 
 // Verify checks an HMAC signature: time, coverage of headers and query, signature, and the hash of the body unless the
@@ -215,5 +226,5 @@ func (c *Claims) tryForm(r *http.Request, v *verifier, s *scratch, form *canonic
 		mac := hmacSHA256(v.key[:], sts)
 		return subtle.ConstantTimeCompare(mac[:], s.sig) == 1, nil
 	}
-	return verifyPublic(v.pub, sts, s.sig), nil
+	return v.public(sts, s.sig), nil
 }

@@ -28,7 +28,7 @@ func (c *Claims) VerifyX509(r *http.Request, pub crypto.PublicKey, k *Check) err
 	if len(c.Signature) == 0 || len(c.Signature) > 2*maxRSABits/8 {
 		return fail(Incomplete, "the signature has a length that no signature of this kind has")
 	}
-	return c.verify(r, &verifier{pub: pub}, k)
+	return c.verify(r, &verifier{pub: pub, ecdsa: k.ECDSA}, k)
 }
 
 // checkX509Algorithm binds the label to the type of the key, so that no signature is checked by another scheme's rules.
@@ -67,13 +67,16 @@ func (c *Claims) checkX509Algorithm(pub crypto.PublicKey) error {
 	return nil
 }
 
-// verifyPublic expects a key that checkX509Algorithm let through.
-func verifyPublic(pub crypto.PublicKey, sts, sig []byte) bool {
+// public expects a key that checkX509Algorithm let through.
+func (v *verifier) public(sts, sig []byte) bool {
 	digest := sha256.Sum256(sts)
-	switch key := pub.(type) {
+	switch key := v.pub.(type) {
 	case *rsa.PublicKey:
 		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig) == nil
 	case *ecdsa.PublicKey:
+		if v.ecdsa != nil {
+			return v.ecdsa.VerifyECDSA(key, digest[:], sig)
+		}
 		return ecdsa.VerifyASN1(key, digest[:], sig)
 	}
 	return false

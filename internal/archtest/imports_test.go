@@ -22,6 +22,7 @@ var tiers = []struct {
 	{"internal/keyring/privatefile", 0},
 	{"internal/keyring", 1},
 	{"internal/tlsca", 1},
+	{"internal/p256", 0},
 	{"sigv4", 1},
 	{"iampolicy", 1},
 	{"internal/certchain", 1},

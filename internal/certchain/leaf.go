@@ -19,6 +19,7 @@ type Leaf struct {
 	fingerprint [32]byte
 	serialDec   string
 	serialHex   string
+	keyUse      keyUse
 }
 
 // Certificate returns the parsed certificate, which must not be changed.

@@ -109,11 +109,11 @@ func (w *workshop) verify(leaf []byte) (*Verified, error) {
 	return NewVerifier(0).Verify(&Input{Leaf: leaf, Anchors: anchors, Now: time.Now()})
 }
 
-const p256 = "ec -pkeyopt ec_paramgen_curve:P-256"
+const ec256 = "ec -pkeyopt ec_paramgen_curve:P-256"
 
 func TestOpenSSLLeaves(t *testing.T) {
 	w := newWorkshop(t)
-	for _, key := range []string{p256, "ec -pkeyopt ec_paramgen_curve:P-384", "ec -pkeyopt ec_paramgen_curve:P-521", "rsa:2048"} {
+	for _, key := range []string{ec256, "ec -pkeyopt ec_paramgen_curve:P-384", "ec -pkeyopt ec_paramgen_curve:P-521", "rsa:2048"} {
 		if _, err := w.verify(w.leaf(key, "leaf", "sha384")); err != nil {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -123,11 +123,11 @@ func TestOpenSSLLeaves(t *testing.T) {
 		reason                     Reason
 		message, detail            string
 	}{
-		{"SHA-1", p256, "leaf", "sha1", Weak, msgInsufficient, "ECDSA-SHA1 is too weak"},
+		{"SHA-1", ec256, "leaf", "sha1", Weak, msgInsufficient, "ECDSA-SHA1 is too weak"},
 		{"RSA 1024", "rsa:1024", "leaf", "sha256", Weak, msgInsufficient, "1024 bits"},
 		{"secp256k1", "ec -pkeyopt ec_paramgen_curve:secp256k1", "leaf", "sha256", Malformed, msgMalformed, "unsupported elliptic curve"},
 		{"Ed25519", "ed25519", "leaf", "sha256", Weak, msgInsufficient, "Ed25519"},
-		{"CA", p256, "ca", "sha256", Insufficient, msgInsufficient, "CA:true"},
+		{"CA", ec256, "ca", "sha256", Insufficient, msgInsufficient, "CA:true"},
 	}
 	for _, tt := range bad {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,11 +141,11 @@ func TestOpenSSLWeakHashesUnderRSA(t *testing.T) {
 	w := newWorkshop(t)
 	w.run("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 30 -config cnf -extensions ca")
 	for digest, detail := range map[string]string{"md5": "MD5-RSA is too weak", "sha1": "SHA1-RSA is too weak", "sha224": "not accepted"} {
-		_, err := w.verify(w.leaf(p256, "leaf", digest))
+		_, err := w.verify(w.leaf(ec256, "leaf", digest))
 		wantError(t, err, Weak, msgInsufficient, detail)
 	}
 	for _, digest := range []string{"sha256", "sha512 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest"} {
-		if _, err := w.verify(w.leaf(p256, "leaf", digest)); err != nil {
+		if _, err := w.verify(w.leaf(ec256, "leaf", digest)); err != nil {
 			t.Errorf("%s: %v", digest, err)
 		}
 	}
@@ -157,9 +157,9 @@ func TestOpenSSLWeakHashesUnderRSA(t *testing.T) {
 
 func TestOpenSSLWeakIntermediate(t *testing.T) {
 	w := newWorkshop(t)
-	w.run("req -new -newkey "+p256+" -nodes -keyout mid.key -out mid.csr -config cnf -subj", "/CN=Mid")
+	w.run("req -new -newkey "+ec256+" -nodes -keyout mid.key -out mid.csr -config cnf -subj", "/CN=Mid")
 	w.run("x509 -req -in mid.csr -CA ca.pem -CAkey ca.key -days 5 -out mid.pem -extfile cnf -extensions ca -sha1")
-	w.run("req -new -newkey "+p256+" -nodes -keyout l.key -out l.csr -config cnf -subj", "/CN=workload")
+	w.run("req -new -newkey "+ec256+" -nodes -keyout l.key -out l.csr -config cnf -subj", "/CN=workload")
 	w.run("x509 -req -in l.csr -CA mid.pem -CAkey mid.key -days 5 -out l.pem -extfile cnf -extensions leaf")
 	anchors, err := ParseAnchors(string(w.read("ca.pem")))
 	if err != nil {
@@ -171,7 +171,7 @@ func TestOpenSSLWeakIntermediate(t *testing.T) {
 
 func TestOpenSSLVersion1(t *testing.T) {
 	w := newWorkshop(t)
-	w.run("req -new -newkey "+p256+" -nodes -keyout l.key -out l.csr -config cnf -subj", "/CN=workload")
+	w.run("req -new -newkey "+ec256+" -nodes -keyout l.key -out l.csr -config cnf -subj", "/CN=workload")
 	w.run("x509 -req -in l.csr -CA ca.pem -CAkey ca.key -days 5 -out l.pem")
 	_, err := w.verify(w.der("l.pem"))
 	wantError(t, err, Insufficient, msgInsufficient, "version 1")
@@ -182,7 +182,7 @@ func TestOpenSSLVersion1(t *testing.T) {
 
 func TestOpenSSLCriticalDirectoryNameSAN(t *testing.T) {
 	w := newWorkshop(t)
-	v, err := w.verify(w.leaf(p256, "dirname", "sha256"))
+	v, err := w.verify(w.leaf(ec256, "dirname", "sha256"))
 	if err != nil {
 		t.Fatal(err) // crypto/x509 alone calls this extension unhandled
 	}
@@ -196,10 +196,10 @@ func TestOpenSSLCriticalDirectoryNameSAN(t *testing.T) {
 func TestOpenSSLDirectoryNameConstraints(t *testing.T) {
 	w := newWorkshop(t)
 	w.run("req -x509 -key ca.key -out ca.pem -days 30 -config cnf -extensions constrained")
-	if _, err := w.verify(w.leaf(p256, "leaf", "sha256", "/O=example/CN=w")); err != nil {
+	if _, err := w.verify(w.leaf(ec256, "leaf", "sha256", "/O=example/CN=w")); err != nil {
 		t.Error(err)
 	}
-	_, err := w.verify(w.leaf(p256, "leaf", "sha256", "/O=Other/CN=w"))
+	_, err := w.verify(w.leaf(ec256, "leaf", "sha256", "/O=Other/CN=w"))
 	wantError(t, err, Untrusted, msgUntrusted, "directoryName name")
 }
 
@@ -210,7 +210,7 @@ func TestOpenSSLStringTypes(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(w.dir, "cnf"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		v, err := w.verify(w.leaf(p256, "leaf", "sha256", "/CN=Zo\u00eb"))
+		v, err := w.verify(w.leaf(ec256, "leaf", "sha256", "/CN=Zo\u00eb"))
 		if err != nil {
 			t.Errorf("%s: %v", mask, err)
 			continue
@@ -227,7 +227,7 @@ func TestOpenSSLStringTypes(t *testing.T) {
 
 func TestOpenSSLCRL(t *testing.T) {
 	w := newWorkshop(t)
-	leaf := w.leaf(p256, "leaf", "sha256")
+	leaf := w.leaf(ec256, "leaf", "sha256")
 	ca := "[ca_db]\ndatabase = index\ncrlnumber = number\ndefault_md = sha256\ndefault_crl_days = 3\ncrl_extensions = crl_ext\n[crl_ext]\nauthorityKeyIdentifier = keyid\n"
 	for name, text := range map[string]string{"cacnf": ca, "index": "", "number": "01\n"} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {

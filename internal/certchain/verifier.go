@@ -23,7 +23,8 @@ type Input struct {
 // remembered, and a leaf has at most a few remembered paths, so that a sender of
 // untrusted certificates or of shuffled chains cannot push others out. Safe for concurrent use.
 type Verifier struct {
-	cache *pathCache
+	cache    *pathCache
+	prepared preparedKeys
 }
 
 // DefaultMaxCached is the number of leaves that a Verifier remembers unless told otherwise.
@@ -75,6 +76,7 @@ func (v *Verifier) Verify(in *Input) (*Verified, error) {
 		if err := checkRevocation(found, in); err != nil {
 			return nil, err
 		}
+		v.prepared.count(leaf)
 		return found, nil
 	}
 	verified, err := validate(leaf, in)
