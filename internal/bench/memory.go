@@ -13,6 +13,9 @@ import (
 // goalResident is the server's resident memory after many sessions, in bytes.
 const goalResident = 40 << 20
 
+// quiet is how long the server has no work before its memory is read again: it gives back what the load had needed.
+const quiet = 30 * time.Second
+
 // memory counts sessions on a server that was just started.
 func (b *bench) memory(ctx context.Context, out io.Writer, say func(string, ...any)) error {
 	if err := b.target.whileStopped(ctx, func(*store.DB) error { return nil }); err != nil {
@@ -48,7 +51,12 @@ func (b *bench) memory(ctx context.Context, out io.Writer, say func(string, ...a
 	if err != nil {
 		return err
 	}
-	if err := line(fmt.Sprintf("%d sessions of one workload", b.options.sessions), rate, true); err != nil {
+	if err := line(fmt.Sprintf("%d sessions of one workload", b.options.sessions), rate, false); err != nil {
+		return err
+	}
+	say("quiet")
+	time.Sleep(quiet)
+	if err := line("a quiet half minute", 0, true); err != nil {
 		return err
 	}
 	if err := b.issueCold(p, say); err != nil {
@@ -58,7 +66,12 @@ func (b *bench) memory(ctx context.Context, out io.Writer, say func(string, ...a
 	if rate, err = b.sessions(ctx, b.target.sessionPool(p, p.leaves), len(p.leaves)); err != nil {
 		return err
 	}
-	if err := line(fmt.Sprintf("%d more of as many workloads", len(p.leaves)), rate, true); err != nil {
+	if err := line(fmt.Sprintf("%d more of as many workloads", len(p.leaves)), rate, false); err != nil {
+		return err
+	}
+	say("quiet")
+	time.Sleep(quiet)
+	if err := line("a quiet half minute", 0, false); err != nil {
 		return err
 	}
 	return t.flush()

@@ -214,6 +214,7 @@ func (s *Server) assemble(background context.Context) error {
 	s.handler = withUnsigned(s.unsignedRoutes(), router)
 	s.work(func() { s.privateCA.Run(background) })
 	s.work(func() { s.maintain(background) })
+	s.work(func() { trim(background, trimInterval) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })
 	// The checks share a deadline: the one that may wait comes last.
 	s.health.Add("freshness", func(context.Context) error { return s.db.Fresh(time.Now()) })

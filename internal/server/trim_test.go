@@ -1,0 +1,33 @@
+package server
+
+import (
+	"context"
+	"runtime/metrics"
+	"testing"
+	"time"
+)
+
+// TestTrimGivesMemoryBack fills the heap as a load does and expects the memory to leave the process once it is quiet.
+func TestTrimGivesMemoryBack(t *testing.T) {
+	const load = 64 << 20
+	released := func() uint64 {
+		s := []metrics.Sample{{Name: "/memory/classes/heap/released:bytes"}}
+		metrics.Read(s)
+		return s[0].Value.Uint64()
+	}
+	heap := make([][]byte, 0, load>>10)
+	for range load >> 10 {
+		heap = append(heap, make([]byte, 1<<10))
+	}
+	before := released()
+	heap[0][0] = 1
+	heap = nil //nolint:ineffassign // lets go of it
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go trim(ctx, 20*time.Millisecond)
+	for deadline := time.Now().Add(20 * time.Second); released() < before+load/2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes were released, before the load %d", released(), before)
+		}
+	}
+}
