@@ -22,7 +22,11 @@ const (
 	kindAuthority    kind = "certificate-authority"
 	kindRevoked      kind = "revoked" // an issuer's revocations of serials that begin alike
 	kindAuthorityCRL kind = "authority-crl"
-	kindOther        kind = "other" // bumps the revision; nothing cached
+	kindDirectory    kind = "directory"
+	kindPolicyHost   kind = "policy-host"          // the directories of one enrollment host
+	kindConnector    kind = "connector"            // with its templates and their access entries
+	kindConnectors   kind = "directory-connectors" // the connectors of one directory
+	kindOther        kind = "other"                // bumps the revision; nothing cached
 )
 
 // change names one entry of the cached view. It is also the view's key.

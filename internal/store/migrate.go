@@ -14,34 +14,29 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// embeddedMigrations are the schema's steps; number N is at index N-1. A step that has been released never changes.
+// embeddedMigrations are the schema's steps; number N is at index N-1. A step that has been released never changes. A number
+// without a file is a step that does nothing.
 func embeddedMigrations() []string {
-	var steps []string
-	for {
-		name, err := migrationName(len(steps) + 1)
-		if err != nil {
-			return steps
-		}
-		text, err := migrationFiles.ReadFile("migrations/" + name)
-		if err != nil {
-			return steps
-		}
-		steps = append(steps, string(text))
-	}
-}
-
-func migrationName(number int) (string, error) {
 	entries, err := migrationFiles.ReadDir("migrations")
 	if err != nil {
-		return "", err
+		return nil
 	}
-	prefix := fmt.Sprintf("%04d_", number)
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) {
-			return e.Name(), nil
+	var steps []string
+	for _, e := range entries { // in the order of their names, which is that of their numbers
+		var number int
+		if _, err := fmt.Sscanf(e.Name(), "%04d_", &number); err != nil {
+			continue
 		}
+		text, err := migrationFiles.ReadFile("migrations/" + e.Name())
+		if err != nil {
+			continue
+		}
+		for len(steps) < number {
+			steps = append(steps, "")
+		}
+		steps[number-1] = string(text)
 	}
-	return "", ErrNotFound
+	return steps
 }
 
 // NewerSchemaError means that a newer program has written to the database.

@@ -26,6 +26,8 @@ var patterns sync.Map // of string to *Pattern
 var javaOnly = map[string]string{
 	// Letters and digits, single dashes between them; 3..63 characters.
 	`^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`: `[a-z0-9]+(-[a-z0-9]+)*`,
+	// Printable ASCII but \ ' + , ; < = > # ", and not spaces only.
+	`^(?!^\s+$)((?![\x5c'\x2b,;<=>#\x22])([\x20-\x7E]))+$`: ` *[!$-&(-*\--:?-\[\]-~][ !$-&(-*\--:?-\[\]-~]*`,
 }
 
 // CompilePattern translates a model's Java pattern. The whole value has to match, as with Java's matches().

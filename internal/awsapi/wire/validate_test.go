@@ -81,6 +81,8 @@ func TestPatterns(t *testing.T) {
 		{`.*[a-f0-9]{8}-([a-z0-9]{4}-){3}[a-z0-9]{12}.*`, []string{"01234567-0123-0123-0123-012345678901"}, []string{"x", "01234567-0123-0123-0123-01234567890\n"}, false},
 		{`arn:aws(-[^:]+)?:iam(:.*){2}(:role.*)`, []string{"arn:aws:iam::1:role/a", "arn:aws-cn:iam::1:role/a"}, []string{"arn:aws:iam::1:user/a", "x arn:aws:iam::1:role/a", "arn:aws:iam::1:role/a\u2028"}, false},
 		{`^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`, []string{"abc", "a-b-c"}, []string{"a--b", "-ab", "ab-", "Abc"}, false},
+		{`^(?!^\s+$)((?![\x5c'\x2b,;<=>#\x22])([\x20-\x7E]))+$`, []string{"a", " a ", "User Signature (v2)", "$%&()*-./:?@[]^_`{|}~!"},
+			[]string{"", " ", "a\\b", "a'b", "a+b", "a,b", "a;b", "a<b", "a=b", "a>b", "a#b", `a"b`, "a\tb", "ä", "a\n", "\x7f"}, false},
 		{`v[1-9][0-9]*(\.[A-Za-z0-9-]*)?`, []string{"v1", "v10.x-"}, []string{"v0", "1"}, false},
 	} {
 		p, err := CompilePattern(tc.pattern)
