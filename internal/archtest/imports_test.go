@@ -34,6 +34,7 @@ var tiers = []struct {
 	{"internal/awsapi", 5},
 	{"internal/gate", 6},
 	{"internal/authority", 6},
+	{"internal/adtemplate", 6},
 	{"internal/issuance", 7},
 	{"internal/service/", 8},
 	{"internal/enroll", 8},

@@ -4,16 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // Error is an API error with two faces: Code, Status and Message go to the client, Cause and Explain never do.
 type Error struct {
-	Code    string // public; the query protocol's form ("AccessDenied"), translated for the JSON protocols
-	Status  int    // HTTP status
-	Message string // public: AWS's text first, then ": " and our reason
-	Cause   error  // private, to the log
-	Explain string // private, to the audit event only
+	Code    string        // public; the query protocol's form ("AccessDenied"), translated for the JSON protocols
+	Status  int           // HTTP status
+	Message string        // public: AWS's text first, then ": " and our reason
+	Cause   error         // private, to the log
+	Explain string        // private, to the audit event only
+	Members []ErrorMember // public, to the JSON protocols: what else the model's error holds
 }
+
+// ErrorMember is a member of a modelled error beside its message.
+type ErrorMember struct{ Name, Text string }
 
 // Errorf makes an Error. A %w verb keeps its operand as the private cause, too.
 func Errorf(code string, status int, format string, args ...any) *Error {
@@ -38,6 +43,13 @@ func (e *Error) Because(cause error) *Error {
 func (e *Error) Explained(text string) *Error {
 	c := *e
 	c.Explain = text
+	return &c
+}
+
+// With returns a copy with one more member.
+func (e *Error) With(name, text string) *Error {
+	c := *e
+	c.Members = append(slices.Clip(c.Members), ErrorMember{name, text})
 	return &c
 }
 

@@ -179,6 +179,11 @@ func (rt *Router) fail(ex *exchange, e *Error) {
 		h.Set("X-Amzn-Errortype", code)
 	}
 	ex.out = wire.EncodeError(ex.out[:0], ex.protocol, ex.namespace, status, code, e.Message, ex.requestID)
+	if ex.protocol != wire.Query {
+		for _, m := range e.Members {
+			ex.out = wire.AppendErrorMember(ex.out, m.Name, m.Text)
+		}
+	}
 	ex.send(status, ex.out)
 }
 
@@ -193,6 +198,11 @@ func causeText(e *Error) string {
 func (ex *exchange) send(status int, body []byte) {
 	ex.sent = true
 	h := ex.w.Header()
+	if status == http.StatusNoContent { // RFC 9110 §15.3.5: neither a body nor its length
+		h["X-Amzn-Requestid"] = []string{ex.requestID}
+		ex.w.WriteHeader(status)
+		return
+	}
 	h["Content-Type"] = contentTypes[ex.protocol]
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	h["X-Amzn-Requestid"] = []string{ex.requestID}

@@ -15,6 +15,7 @@ import (
 	"github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
 	"github.com/rolecall/rolecall/internal/awsapi/model/cloudtrail"
 	"github.com/rolecall/rolecall/internal/awsapi/model/iam"
+	"github.com/rolecall/rolecall/internal/awsapi/model/pcaconnectorad"
 	"github.com/rolecall/rolecall/internal/awsapi/model/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/awsapi/model/sts"
 )
@@ -66,6 +67,7 @@ func coverage(bound map[string]bool) string {
 		{"STS", sts.API, "not yet"},
 		{"IAM", iam.API, "not yet"},
 		{"Private CA", acmpca.API, "not yet"},
+		{"Connector for AD", pcaconnectorad.API, "not yet"},
 		{"CloudTrail", cloudtrail.API, "out of scope"},
 	} {
 		names := make([]string, len(s.api.Known))

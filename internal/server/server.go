@@ -22,6 +22,7 @@ import (
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/metrics"
 	"github.com/rolecall/rolecall/internal/service/acmpca"
+	"github.com/rolecall/rolecall/internal/service/pcaconnectorad"
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
@@ -51,9 +52,10 @@ type Server struct {
 	health  *metrics.Health
 	handler http.Handler
 
-	anywhere  *rolesanywhere.Service
-	privateCA *acmpca.Service
-	bindings  []awsapi.Binding // all operations, for the coverage table
+	anywhere   *rolesanywhere.Service
+	privateCA  *acmpca.Service
+	connectors *pcaconnectorad.Service
+	bindings   []awsapi.Binding // all operations, for the coverage table
 
 	servers  []*http.Server
 	failed   chan error         // a listener that ended by itself
@@ -213,6 +215,7 @@ func (s *Server) assemble(background context.Context) error {
 	}
 	s.handler = withUnsigned(s.unsignedRoutes(), router)
 	s.work(func() { s.privateCA.Run(background) })
+	s.work(func() { s.connectors.Run(background) })
 	s.work(func() { s.maintain(background) })
 	s.work(func() { trim(background, trimInterval) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })

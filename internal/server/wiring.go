@@ -9,6 +9,7 @@ import (
 	"github.com/rolecall/rolecall/internal/service/acmpca"
 	"github.com/rolecall/rolecall/internal/service/cloudtrail"
 	"github.com/rolecall/rolecall/internal/service/iam"
+	"github.com/rolecall/rolecall/internal/service/pcaconnectorad"
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/service/sts"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
@@ -23,10 +24,12 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 	}
 	s.anywhere = rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Quotas: sessions})
 	s.privateCA = acmpca.New(acmpca.Config{DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Log: s.log})
+	s.connectors = pcaconnectorad.New(pcaconnectorad.Config{DB: s.db, Log: s.log})
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", s.anywhere.CreateSession)
 	for _, bindings := range [][]awsapi.Binding{
 		s.anywhere.Bindings(),
 		s.privateCA.Bindings(),
+		s.connectors.Bindings(),
 		iam.New(iam.Config{Ring: s.ring, Quotas: identities}).Bindings(),
 		sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer}).Bindings(),
 		cloudtrail.New(cloudtrail.Config{}).Bindings(),

@@ -26,6 +26,15 @@ type Directory struct {
 	CreatedAt      time.Time
 }
 
+// ServicePrincipal is the Kerberos name under which the directory's clients address the enrollment services.
+func (d *Directory) ServicePrincipal() string { return "HTTP/" + d.PolicyHost }
+
+// PolicyServer is the URL of the enrollment policy service (MS-XCEP) for the directory's clients. Samba's takes no other
+// path and no port.
+func (d *Directory) PolicyServer() string {
+	return "https://" + d.PolicyHost + "/ADPolicyProvider_CEP_Kerberos/service.svc/CEP"
+}
+
 const directoryColumns = `account, region, id, realm, domain, servers, trust, bind_user, bind_password, keytab, channel_binding, policy_host, created_at`
 
 const directoryInsert = `INSERT INTO directories (` + directoryColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`

@@ -11,6 +11,7 @@ import (
 	"github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
 	"github.com/rolecall/rolecall/internal/awsapi/model/cloudtrail"
 	"github.com/rolecall/rolecall/internal/awsapi/model/iam"
+	"github.com/rolecall/rolecall/internal/awsapi/model/pcaconnectorad"
 	"github.com/rolecall/rolecall/internal/awsapi/model/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/awsapi/model/sts"
 )
@@ -25,11 +26,12 @@ func TestCheckedInOutputMatchesKeepList(t *testing.T) {
 		api *awsapi.API
 		ops []*awsapi.Operation
 	}{
-		"acm-pca":       {acmpca.API, acmpca.Operations()},
-		"cloudtrail":    {cloudtrail.API, cloudtrail.Operations()},
-		"iam":           {iam.API, iam.Operations()},
-		"rolesanywhere": {rolesanywhere.API, rolesanywhere.Operations()},
-		"sts":           {sts.API, sts.Operations()},
+		"acm-pca":          {acmpca.API, acmpca.Operations()},
+		"cloudtrail":       {cloudtrail.API, cloudtrail.Operations()},
+		"iam":              {iam.API, iam.Operations()},
+		"pca-connector-ad": {pcaconnectorad.API, pcaconnectorad.Operations()},
+		"rolesanywhere":    {rolesanywhere.API, rolesanywhere.Operations()},
+		"sts":              {sts.API, sts.Operations()},
 	}
 	if got, want := len(generated), len(keep); got != want {
 		t.Errorf("this test knows %d services, the keep-list %d", got, want)
@@ -62,7 +64,7 @@ func TestCheckedInOutputMatchesKeepList(t *testing.T) {
 			t.Errorf("%s: generated %v, the keep-list names %v", service, got, want)
 		}
 	}
-	for service, want := range map[string]int{"acm-pca": 23, "cloudtrail": 60, "iam": 176, "rolesanywhere": 30, "sts": 11} {
+	for service, want := range map[string]int{"acm-pca": 23, "cloudtrail": 60, "iam": 176, "pca-connector-ad": 25, "rolesanywhere": 30, "sts": 11} {
 		if got := len(generated[service].api.Known); got != want {
 			t.Errorf("%s knows %d operations, want %d", service, got, want)
 		}

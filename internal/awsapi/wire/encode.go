@@ -59,6 +59,12 @@ func EncodeError(b []byte, p Protocol, namespace string, status int, code, messa
 	return append(AppendJSONString(b, message), '}')
 }
 
+// AppendErrorMember adds a member to what EncodeError has appended for a JSON protocol.
+func AppendErrorMember(b []byte, name, text string) []byte {
+	b = append(AppendJSONString(append(b[:len(b)-1], ','), name), ':')
+	return append(AppendJSONString(b, text), '}')
+}
+
 // AuditInput appends the input as it belongs in an audit event: sensitive members hidden.
 func (p *Plan) AuditInput(b []byte, in any) []byte {
 	return jsonWriter{audit: true}.structure(b, p.in, reflect.ValueOf(in).Elem())
