@@ -28,6 +28,7 @@ var tiers = []struct {
 	{"internal/certchain", 1},
 	{"internal/certattr", 2},
 	{"internal/sessiontoken", 2},
+	{"internal/awsclient", 2},
 	{"internal/store", 3},
 	{"internal/metrics", 3},
 	{"internal/audit", 4},

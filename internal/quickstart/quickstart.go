@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rolecall/rolecall/internal/awsclient"
 	"github.com/rolecall/rolecall/internal/server"
 )
 
@@ -73,7 +74,7 @@ type run struct {
 	caBundle   string
 	configFile string
 	api        *api
-	root       keys
+	root       awsclient.Keys
 	pki        *pki
 	anchorARN  string
 	roleARN    string
@@ -160,12 +161,14 @@ func (q *run) listenAddress() (string, error) {
 }
 
 func (q *run) setUpAndCheck(ctx context.Context) (err error) {
-	if q.root, err = readCredentialsFile(filepath.Join(q.dir, "data", "root-credentials")); err != nil {
+	if q.root, err = awsclient.ReadCredentials(filepath.Join(q.dir, "data", "root-credentials"), "default"); err != nil {
 		return err
 	}
-	if q.api, err = newAPI(q.endpoint, q.caBundle, region); err != nil {
+	client, err := awsclient.New(q.endpoint, q.caBundle, region)
+	if err != nil {
 		return err
 	}
+	q.api = &api{client}
 	steps := []struct {
 		what string
 		do   func(context.Context) (string, error)
@@ -264,7 +267,7 @@ func (q *run) identity(ctx context.Context) (string, error) {
 	if err := json.Unmarshal(out, &c); err != nil || c.Version != 1 {
 		return "", fmt.Errorf("the client's output is not what a credential_process prints: %w", err)
 	}
-	who, err := q.api.whoAmI(ctx, keys{c.AccessKeyID, c.SecretAccessKey, c.SessionToken})
+	who, err := q.api.whoAmI(ctx, awsclient.Keys{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken})
 	if err != nil {
 		return "", err
 	}

@@ -74,7 +74,7 @@ func TestWhichAuthoritiesConnect(t *testing.T) {
 	}
 	named := object{"CommonName": "Corp"}
 	r.refused("ResourceNotFoundException", "not found", "POST", "/connectors", try("arn:aws:acm-pca:"+testserver.Region+":"+account+":certificate-authority/"+noUUID))
-	r.refused("ResourceNotFoundException", "not found", "POST", "/connectors", try("arn:aws:acm-pca:"+testserver.Region+":210987654321:certificate-authority/"+noUUID))
+	r.refused("AccessDeniedException", "no resource-based policy", "POST", "/connectors", try("arn:aws:acm-pca:"+testserver.Region+":210987654321:certificate-authority/"+noUUID))
 	for _, tc := range []struct{ ca, reason string }{
 		{r.ca(named, "GENERAL_PURPOSE", "PENDING_CERTIFICATE"), "INVALID_STATE"},
 		{r.ca(object{"Organization": "Corp"}, "GENERAL_PURPOSE", "ACTIVE"), "INVALID_CA_SUBJECT"},
