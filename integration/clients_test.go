@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/pcaconnectorad"
 	"github.com/aws/aws-sdk-go-v2/service/rolesanywhere"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
@@ -22,11 +23,12 @@ const region = "eu-central-1"
 
 // clients are the AWS SDK's, for one set of credentials on one server.
 type clients struct {
-	anywhere *rolesanywhere.Client
-	iam      *iam.Client
-	sts      *sts.Client
-	trail    *cloudtrail.Client
-	sent     *requestCounter
+	anywhere   *rolesanywhere.Client
+	iam        *iam.Client
+	sts        *sts.Client
+	trail      *cloudtrail.Client
+	connectors *pcaconnectorad.Client
+	sent       *requestCounter
 }
 
 // requestCounter counts what goes over the wire, retries included.
@@ -69,7 +71,7 @@ func (n *node) as(t testing.TB, creds aws.Credentials, more ...func(*config.Load
 	}
 	return &clients{
 		anywhere: rolesanywhere.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg),
-		sts: sts.NewFromConfig(cfg), trail: cloudtrail.NewFromConfig(cfg), sent: counter,
+		sts: sts.NewFromConfig(cfg), trail: cloudtrail.NewFromConfig(cfg), connectors: pcaconnectorad.NewFromConfig(cfg), sent: counter,
 	}
 }
 
