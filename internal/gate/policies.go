@@ -29,10 +29,6 @@ func compileRole(b *store.RoleBundle) (any, error) {
 	return &compiledRole{trust: trust.Named("trust policy of role " + b.Role.Name), inline: inline}, nil
 }
 
-func compileUser(b *store.UserBundle) (any, error) {
-	return compileInline(b.Inline)
-}
-
 func compileInline(docs []store.InlinePolicy) ([]*iampolicy.Policy, error) {
 	out := make([]*iampolicy.Policy, 0, len(docs))
 	for _, d := range docs {
@@ -119,22 +115,6 @@ func (g *Gate) roleSet(ctx context.Context, p *awsapi.Principal) (*iampolicy.Set
 		return nil, err
 	}
 	return set, g.setSession(ctx, set, p)
-}
-
-func (g *Gate) userSet(ctx context.Context, p *awsapi.Principal) (*iampolicy.Set, error) {
-	user, err := g.view.User(ctx, p.Account, p.UserName)
-	if err != nil {
-		return nil, err
-	}
-	inline, err := user.Compiled(compileUser)
-	if err != nil {
-		return nil, err
-	}
-	set := &iampolicy.Set{}
-	if set.Identity, err = g.withManaged(ctx, p.Account, inline.([]*iampolicy.Policy), user.Row.Attached); err != nil {
-		return nil, err
-	}
-	return set, g.setBoundary(ctx, set, p.Account, user.Row.User.Boundary)
 }
 
 func (g *Gate) setBoundary(ctx context.Context, set *iampolicy.Set, account arn.AccountID, boundary string) error {

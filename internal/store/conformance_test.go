@@ -156,8 +156,8 @@ func identityTests() []func(*testing.T, *DB) {
 			},
 			numbered: func(i int) AccessKey { return AccessKey{letter(i), acct, "bob", []byte{1}, true, t0} }}),
 		lifecycle("role", resource[Role]{
-			row:     Role{acct, "Admin", "/p/", "AROA1", "d\"'é", `{"a":"$1?"}`, 3600, "", tags, t0},
-			changed: Role{acct, "ADMIN", "/", "AROA2", "", "{}", 7200, "arn:b", nil, later},
+			row:     Role{acct, "Admin", "/p/", "AROA1", "d\"'é", `{"a":"$1?"}`, 3600, "", tags, t0, []TrustedPrincipal{{"arn:u", "AIDA9"}}},
+			changed: Role{acct, "ADMIN", "/", "AROA2", "", "{}", 7200, "arn:b", nil, later, nil},
 			create:  (*Tx).CreateRole, put: (*Tx).PutRole,
 			get:      func(tx *Tx) (*Role, error) { return tx.GetRole(acct, "aDMIN") },
 			remove:   func(tx *Tx) error { return tx.DeleteRole(acct, "admin") },

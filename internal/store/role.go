@@ -18,34 +18,40 @@ type Role struct {
 	Boundary    string // policy ARN or ""
 	Tags        []Tag
 	CreatedAt   time.Time
+	Trusted     []TrustedPrincipal // whom the trust policy's ARNs meant when it was saved
 }
 
-const roleColumns = `account, name_key, name, path, id, description, trust_policy, max_session, boundary, tags, created_at`
+// TrustedPrincipal is a user or role that a trust policy names, with the unique id it had when the policy was saved:
+// another one that later gets the same ARN is not trusted.
+type TrustedPrincipal struct{ ARN, ID string }
+
+const roleColumns = `account, name_key, name, path, id, description, trust_policy, max_session, boundary, tags, created_at, trusted`
 
 func scanRole(s scanner, r *Role) error {
 	var key string
 	return s.Scan(&r.Account, &key, &r.Name, &r.Path, &r.ID, &r.Description, &r.TrustPolicy, &r.MaxSession, &r.Boundary,
-		list[Tag]{&r.Tags}, micros{&r.CreatedAt})
+		list[Tag]{&r.Tags}, micros{&r.CreatedAt}, list[TrustedPrincipal]{&r.Trusted})
 }
 
 func (r *Role) args() []any {
 	return []any{r.Account, nameKey(r.Name), r.Name, r.Path, r.ID, r.Description, r.TrustPolicy, r.MaxSession, r.Boundary,
-		toList(r.Tags), toMicros(r.CreatedAt)}
+		toList(r.Tags), toMicros(r.CreatedAt), toList(r.Trusted)}
 }
 
 // CreateRole adds a role.
 func (tx *Tx) CreateRole(r *Role) error {
 	tx.changed(kindRole, r.Account, "", nameKey(r.Name))
-	return tx.insert(`INSERT INTO roles (`+roleColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.args()...)
+	return tx.insert(`INSERT INTO roles (`+roleColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, r.args()...)
 }
 
 // PutRole adds or replaces a role.
 func (tx *Tx) PutRole(r *Role) error {
 	tx.changed(kindRole, r.Account, "", nameKey(r.Name))
-	_, err := tx.exec(`INSERT INTO roles (`+roleColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+	_, err := tx.exec(`INSERT INTO roles (`+roleColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (account, name_key) DO UPDATE SET name = excluded.name, path = excluded.path, id = excluded.id,
 		description = excluded.description, trust_policy = excluded.trust_policy, max_session = excluded.max_session,
-		boundary = excluded.boundary, tags = excluded.tags, created_at = excluded.created_at`, r.args()...)
+		boundary = excluded.boundary, tags = excluded.tags, created_at = excluded.created_at,
+		trusted = excluded.trusted`, r.args()...)
 	return err
 }
 

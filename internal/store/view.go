@@ -65,6 +65,14 @@ type UserBundle struct {
 	User     User
 	Inline   []InlinePolicy
 	Attached []string // policy ARNs
+	Groups   []string // folded names of the groups that the user is in
+}
+
+// GroupBundle is a group with what its members may do.
+type GroupBundle struct {
+	Group    Group
+	Inline   []InlinePolicy
+	Attached []string // policy ARNs
 }
 
 // PolicyBundle is a managed policy with the document of its default version.
@@ -122,6 +130,20 @@ func (v *View) User(ctx context.Context, account arn.AccountID, name string) (*C
 	return lookupName(v, ctx, kindUser, account, name, loadUser)
 }
 
+// Group returns a group by name, in any case.
+func (v *View) Group(ctx context.Context, account arn.AccountID, name string) (*Cached[GroupBundle], error) {
+	return lookupName(v, ctx, kindGroup, account, name, loadGroup)
+}
+
+// ForgetUser makes the next call for the user, and for each of these groups, read the store. Two entries of the view may
+// be of different moments: a caller that finds them to contradict each other looks again.
+func (v *View) ForgetUser(account arn.AccountID, user string, groups []string) {
+	v.cache.drop(change{kindUser, account, "", nameKey(user)})
+	for _, g := range groups {
+		v.cache.drop(change{kindGroup, account, "", nameKey(g)})
+	}
+}
+
 // Policy returns a managed policy. One without its default version is [ErrNotFound].
 func (v *View) Policy(ctx context.Context, account arn.AccountID, policyARN string) (*Cached[PolicyBundle], error) {
 	return lookup(v, ctx, change{kindPolicy, account, "", policyARN}, loadPolicy)
@@ -161,7 +183,23 @@ func loadUser(tx *Tx, k change) (*UserBundle, error) {
 	if b.Inline, err = tx.allInline(k.account, OwnerUser, k.id); err != nil {
 		return nil, err
 	}
-	b.Attached, err = tx.allAttached(k.account, OwnerUser, k.id)
+	if b.Attached, err = tx.allAttached(k.account, OwnerUser, k.id); err != nil {
+		return nil, err
+	}
+	b.Groups, err = tx.allGroups(k.account, k.id)
+	return b, err
+}
+
+func loadGroup(tx *Tx, k change) (*GroupBundle, error) {
+	group, err := tx.GetGroup(k.account, k.id)
+	if err != nil {
+		return nil, err
+	}
+	b := &GroupBundle{Group: *group}
+	if b.Inline, err = tx.allInline(k.account, OwnerGroup, k.id); err != nil {
+		return nil, err
+	}
+	b.Attached, err = tx.allAttached(k.account, OwnerGroup, k.id)
 	return b, err
 }
 
@@ -255,7 +293,7 @@ func loadRow[T any](db *DB, key change, load func(*Tx, change) (*T, error)) (*Ca
 // invalidate forgets what the changes concern.
 func (v *View) invalidate(changes []change) {
 	for _, c := range changes {
-		if c.kind != kindOther && c.kind != kindGroup {
+		if c.kind != kindOther {
 			v.cache.drop(c)
 		}
 	}

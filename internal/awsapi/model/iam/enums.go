@@ -2,6 +2,27 @@
 
 package iam
 
+// AssignmentStatusType is the model's assignmentStatusType.
+type AssignmentStatusType string
+
+// Values of AssignmentStatusType.
+const (
+	AssignmentStatusTypeAssigned   AssignmentStatusType = "Assigned"
+	AssignmentStatusTypeUnassigned AssignmentStatusType = "Unassigned"
+	AssignmentStatusTypeAny        AssignmentStatusType = "Any"
+)
+
+// DeletionTaskStatusType is the model's DeletionTaskStatusType.
+type DeletionTaskStatusType string
+
+// Values of DeletionTaskStatusType.
+const (
+	DeletionTaskStatusTypeSucceeded  DeletionTaskStatusType = "SUCCEEDED"
+	DeletionTaskStatusTypeInProgress DeletionTaskStatusType = "IN_PROGRESS"
+	DeletionTaskStatusTypeFailed     DeletionTaskStatusType = "FAILED"
+	DeletionTaskStatusTypeNotStarted DeletionTaskStatusType = "NOT_STARTED"
+)
+
 // EntityType is the model's EntityType.
 type EntityType string
 

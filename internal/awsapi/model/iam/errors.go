@@ -54,6 +54,11 @@ func ServiceFailureException(format string, args ...any) *awsapi.Error {
 	return awsapi.Errorf("ServiceFailure", 500, format, args...)
 }
 
+// ServiceNotSupportedException answers NotSupportedService with status 404.
+func ServiceNotSupportedException(format string, args ...any) *awsapi.Error {
+	return awsapi.Errorf("NotSupportedService", 404, format, args...)
+}
+
 // UnmodifiableEntityException answers UnmodifiableEntity with status 400.
 func UnmodifiableEntityException(format string, args ...any) *awsapi.Error {
 	return awsapi.Errorf("UnmodifiableEntity", 400, format, args...)

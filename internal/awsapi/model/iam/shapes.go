@@ -24,12 +24,27 @@ var (
 		{Name: "Status", Field: "Status", Shape: shapeStatusType_},
 		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
 	}}
-	shapeAccessKeyMetadataListType_ = &wire.Shape{Name: "accessKeyMetadataListType", Kind: wire.List, Elem: shapeAccessKeyMetadata}
-	shapeAccessKeySecretType_       = &wire.Shape{Name: "accessKeySecretType", Kind: wire.String, Sensitive: true}
-	shapeAccountAliasListType_      = &wire.Shape{Name: "accountAliasListType", Kind: wire.List, Elem: shapeAccountAliasType_}
-	shapeAccountAliasType_          = &wire.Shape{Name: "accountAliasType", Kind: wire.String, Min: wire.At(3), Max: wire.At(63), Pattern: `^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`}
-	shapeArnType_                   = &wire.Shape{Name: "arnType", Kind: wire.String, Min: wire.At(20), Max: wire.At(2048)}
-	shapeAttachRolePolicyRequest    = &wire.Shape{Name: "AttachRolePolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+	shapeAccessKeyMetadataListType_      = &wire.Shape{Name: "accessKeyMetadataListType", Kind: wire.List, Elem: shapeAccessKeyMetadata}
+	shapeAccessKeySecretType_            = &wire.Shape{Name: "accessKeySecretType", Kind: wire.String, Sensitive: true}
+	shapeAccountAliasListType_           = &wire.Shape{Name: "accountAliasListType", Kind: wire.List, Elem: shapeAccountAliasType_}
+	shapeAccountAliasType_               = &wire.Shape{Name: "accountAliasType", Kind: wire.String, Min: wire.At(3), Max: wire.At(63), Pattern: `^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`}
+	shapeAddRoleToInstanceProfileRequest = &wire.Shape{Name: "AddRoleToInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
+	}}
+	shapeAddUserToGroupRequest = &wire.Shape{Name: "AddUserToGroupRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
+	}}
+	shapeAllUsers_                = &wire.Shape{Name: "allUsers", Kind: wire.Boolean}
+	shapeArnListType              = &wire.Shape{Name: "ArnListType", Kind: wire.List, Elem: shapeArnType_}
+	shapeArnType_                 = &wire.Shape{Name: "arnType", Kind: wire.String, Min: wire.At(20), Max: wire.At(2048)}
+	shapeAssignmentStatusType_    = &wire.Shape{Name: "assignmentStatusType", Kind: wire.String, Enum: []string{"Assigned", "Unassigned", "Any"}}
+	shapeAttachGroupPolicyRequest = &wire.Shape{Name: "AttachGroupPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
+	}}
+	shapeAttachRolePolicyRequest = &wire.Shape{Name: "AttachRolePolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 	}}
@@ -47,12 +62,35 @@ var (
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_},
 	}}
 	shapeAttachmentCountType_   = &wire.Shape{Name: "attachmentCountType", Kind: wire.Integer}
+	shapeBooleanObjectType_     = &wire.Shape{Name: "booleanObjectType", Kind: wire.Boolean}
 	shapeBooleanType_           = &wire.Shape{Name: "booleanType", Kind: wire.Boolean}
+	shapeBootstrapDatum         = &wire.Shape{Name: "BootstrapDatum", Kind: wire.Blob, Sensitive: true}
+	shapeCertificateBodyType_   = &wire.Shape{Name: "certificateBodyType", Kind: wire.String, Min: wire.At(1), Max: wire.At(16384), Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
+	shapeCertificateIdType_     = &wire.Shape{Name: "certificateIdType", Kind: wire.String, Min: wire.At(24), Max: wire.At(128), Pattern: `[\w]+`}
+	shapeCertificateListType_   = &wire.Shape{Name: "certificateListType", Kind: wire.List, Elem: shapeSigningCertificate}
 	shapeCreateAccessKeyRequest = &wire.Shape{Name: "CreateAccessKeyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
 	}}
 	shapeCreateAccessKeyResponse = &wire.Shape{Name: "CreateAccessKeyResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "AccessKey", Field: "AccessKey", Shape: shapeAccessKey, Required: true},
+	}}
+	shapeCreateAccountAliasRequest = &wire.Shape{Name: "CreateAccountAliasRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "AccountAlias", Field: "AccountAlias", Shape: shapeAccountAliasType_, Required: true},
+	}}
+	shapeCreateGroupRequest = &wire.Shape{Name: "CreateGroupRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Path", Field: "Path", Shape: shapePathType_},
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+	}}
+	shapeCreateGroupResponse = &wire.Shape{Name: "CreateGroupResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Group", Field: "Group", Shape: shapeGroup, Required: true},
+	}}
+	shapeCreateInstanceProfileRequest = &wire.Shape{Name: "CreateInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+		{Name: "Path", Field: "Path", Shape: shapePathType_},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
+	}}
+	shapeCreateInstanceProfileResponse = &wire.Shape{Name: "CreateInstanceProfileResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfile", Field: "InstanceProfile", Shape: shapeInstanceProfile, Required: true},
 	}}
 	shapeCreatePolicyRequest = &wire.Shape{Name: "CreatePolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
@@ -84,6 +122,14 @@ var (
 	shapeCreateRoleResponse = &wire.Shape{Name: "CreateRoleResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "Role", Field: "Role", Shape: shapeRole, Required: true},
 	}}
+	shapeCreateServiceLinkedRoleRequest = &wire.Shape{Name: "CreateServiceLinkedRoleRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "AWSServiceName", Field: "AWSServiceName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "Description", Field: "Description", Shape: shapeRoleDescriptionType_},
+		{Name: "CustomSuffix", Field: "CustomSuffix", Shape: shapeCustomSuffixType_},
+	}}
+	shapeCreateServiceLinkedRoleResponse = &wire.Shape{Name: "CreateServiceLinkedRoleResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Role", Field: "Role", Shape: shapeRole},
+	}}
 	shapeCreateUserRequest = &wire.Shape{Name: "CreateUserRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "Path", Field: "Path", Shape: shapePathType_},
 		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
@@ -93,10 +139,27 @@ var (
 	shapeCreateUserResponse = &wire.Shape{Name: "CreateUserResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "User", Field: "User", Shape: shapeUser},
 	}}
+	shapeCustomSuffixType_      = &wire.Shape{Name: "customSuffixType", Kind: wire.String, Min: wire.At(1), Max: wire.At(64), Pattern: `[\w+=,.@-]+`}
 	shapeDateType_              = &wire.Shape{Name: "dateType", Kind: wire.Timestamp}
 	shapeDeleteAccessKeyRequest = &wire.Shape{Name: "DeleteAccessKeyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
 		{Name: "AccessKeyId", Field: "AccessKeyId", Shape: shapeAccessKeyIdType_, Required: true},
+	}}
+	shapeDeleteAccountAliasRequest = &wire.Shape{Name: "DeleteAccountAliasRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "AccountAlias", Field: "AccountAlias", Shape: shapeAccountAliasType_, Required: true},
+	}}
+	shapeDeleteGroupRequest = &wire.Shape{Name: "DeleteGroupRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+	}}
+	shapeDeleteGroupPolicyRequest = &wire.Shape{Name: "DeleteGroupPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
+	}}
+	shapeDeleteInstanceProfileRequest = &wire.Shape{Name: "DeleteInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+	}}
+	shapeDeleteLoginProfileRequest = &wire.Shape{Name: "DeleteLoginProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
 	}}
 	shapeDeletePolicyRequest = &wire.Shape{Name: "DeletePolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
@@ -115,6 +178,12 @@ var (
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
 	}}
+	shapeDeleteServiceLinkedRoleRequest = &wire.Shape{Name: "DeleteServiceLinkedRoleRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
+	}}
+	shapeDeleteServiceLinkedRoleResponse = &wire.Shape{Name: "DeleteServiceLinkedRoleResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "DeletionTaskId", Field: "DeletionTaskId", Shape: shapeDeletionTaskIdType, Required: true},
+	}}
 	shapeDeleteUserRequest = &wire.Shape{Name: "DeleteUserRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 	}}
@@ -124,6 +193,16 @@ var (
 	shapeDeleteUserPolicyRequest = &wire.Shape{Name: "DeleteUserPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
+	}}
+	shapeDeletionTaskFailureReasonType = &wire.Shape{Name: "DeletionTaskFailureReasonType", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Reason", Field: "Reason", Shape: shapeReasonType},
+		{Name: "RoleUsageList", Field: "RoleUsageList", Shape: shapeRoleUsageListType},
+	}}
+	shapeDeletionTaskIdType       = &wire.Shape{Name: "DeletionTaskIdType", Kind: wire.String, Min: wire.At(1), Max: wire.At(1000)}
+	shapeDeletionTaskStatusType   = &wire.Shape{Name: "DeletionTaskStatusType", Kind: wire.String, Enum: []string{"SUCCEEDED", "IN_PROGRESS", "FAILED", "NOT_STARTED"}}
+	shapeDetachGroupPolicyRequest = &wire.Shape{Name: "DetachGroupPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 	}}
 	shapeDetachRolePolicyRequest = &wire.Shape{Name: "DetachRolePolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
@@ -142,8 +221,43 @@ var (
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
 		{Name: "AccessKeyLastUsed", Field: "AccessKeyLastUsed", Shape: shapeAccessKeyLastUsed},
 	}}
+	shapeGetAccountPasswordPolicyResponse = &wire.Shape{Name: "GetAccountPasswordPolicyResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PasswordPolicy", Field: "PasswordPolicy", Shape: shapePasswordPolicy, Required: true},
+	}}
 	shapeGetAccountSummaryResponse = &wire.Shape{Name: "GetAccountSummaryResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "SummaryMap", Field: "SummaryMap", Shape: shapeSummaryMapType_},
+	}}
+	shapeGetGroupRequest = &wire.Shape{Name: "GetGroupRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeGetGroupResponse = &wire.Shape{Name: "GetGroupResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Group", Field: "Group", Shape: shapeGroup, Required: true},
+		{Name: "Users", Field: "Users", Shape: shapeUserListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
+	shapeGetGroupPolicyRequest = &wire.Shape{Name: "GetGroupPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
+	}}
+	shapeGetGroupPolicyResponse = &wire.Shape{Name: "GetGroupPolicyResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
+		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_, Required: true},
+	}}
+	shapeGetInstanceProfileRequest = &wire.Shape{Name: "GetInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+	}}
+	shapeGetInstanceProfileResponse = &wire.Shape{Name: "GetInstanceProfileResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfile", Field: "InstanceProfile", Shape: shapeInstanceProfile, Required: true},
+	}}
+	shapeGetLoginProfileRequest = &wire.Shape{Name: "GetLoginProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
+	}}
+	shapeGetLoginProfileResponse = &wire.Shape{Name: "GetLoginProfileResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "LoginProfile", Field: "LoginProfile", Shape: shapeLoginProfile, Required: true},
 	}}
 	shapeGetPolicyRequest = &wire.Shape{Name: "GetPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
@@ -172,6 +286,13 @@ var (
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
 		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_, Required: true},
+	}}
+	shapeGetServiceLinkedRoleDeletionStatusRequest = &wire.Shape{Name: "GetServiceLinkedRoleDeletionStatusRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "DeletionTaskId", Field: "DeletionTaskId", Shape: shapeDeletionTaskIdType, Required: true},
+	}}
+	shapeGetServiceLinkedRoleDeletionStatusResponse = &wire.Shape{Name: "GetServiceLinkedRoleDeletionStatusResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Status", Field: "Status", Shape: shapeDeletionTaskStatusType, Required: true},
+		{Name: "Reason", Field: "Reason", Shape: shapeDeletionTaskFailureReasonType},
 	}}
 	shapeGetUserRequest = &wire.Shape{Name: "GetUserRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
@@ -228,6 +349,17 @@ var (
 		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
 	}}
+	shapeListAttachedGroupPoliciesRequest = &wire.Shape{Name: "ListAttachedGroupPoliciesRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "PathPrefix", Field: "PathPrefix", Shape: shapePolicyPathType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListAttachedGroupPoliciesResponse = &wire.Shape{Name: "ListAttachedGroupPoliciesResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "AttachedPolicies", Field: "AttachedPolicies", Shape: shapeAttachedPoliciesListType_},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
 	shapeListAttachedRolePoliciesRequest = &wire.Shape{Name: "ListAttachedRolePoliciesRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
 		{Name: "PathPrefix", Field: "PathPrefix", Shape: shapePolicyPathType_},
@@ -265,6 +397,16 @@ var (
 		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
 	}}
+	shapeListGroupPoliciesRequest = &wire.Shape{Name: "ListGroupPoliciesRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListGroupPoliciesResponse = &wire.Shape{Name: "ListGroupPoliciesResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PolicyNames", Field: "PolicyNames", Shape: shapePolicyNameListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
 	shapeListGroupsForUserRequest = &wire.Shape{Name: "ListGroupsForUserRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
@@ -272,6 +414,26 @@ var (
 	}}
 	shapeListGroupsForUserResponse = &wire.Shape{Name: "ListGroupsForUserResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "Groups", Field: "Groups", Shape: shapeGroupListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
+	shapeListGroupsRequest = &wire.Shape{Name: "ListGroupsRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PathPrefix", Field: "PathPrefix", Shape: shapePathPrefixType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListGroupsResponse = &wire.Shape{Name: "ListGroupsResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Groups", Field: "Groups", Shape: shapeGroupListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
+	shapeListInstanceProfileTagsRequest = &wire.Shape{Name: "ListInstanceProfileTagsRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListInstanceProfileTagsResponse = &wire.Shape{Name: "ListInstanceProfileTagsResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
 		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
 	}}
@@ -292,6 +454,16 @@ var (
 	}}
 	shapeListInstanceProfilesResponse = &wire.Shape{Name: "ListInstanceProfilesResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "InstanceProfiles", Field: "InstanceProfiles", Shape: shapeInstanceProfileListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
+	shapeListMFADevicesRequest = &wire.Shape{Name: "ListMFADevicesRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListMFADevicesResponse = &wire.Shape{Name: "ListMFADevicesResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "MFADevices", Field: "MFADevices", Shape: shapeMfaDeviceListType_, Required: true},
 		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
 	}}
@@ -358,6 +530,38 @@ var (
 		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
 	}}
+	shapeListSSHPublicKeysRequest = &wire.Shape{Name: "ListSSHPublicKeysRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListSSHPublicKeysResponse = &wire.Shape{Name: "ListSSHPublicKeysResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "SSHPublicKeys", Field: "SSHPublicKeys", Shape: shapeSSHPublicKeyListType},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
+	shapeListServiceSpecificCredentialsRequest = &wire.Shape{Name: "ListServiceSpecificCredentialsRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
+		{Name: "ServiceName", Field: "ServiceName", Shape: shapeServiceName_},
+		{Name: "AllUsers", Field: "AllUsers", Shape: shapeAllUsers_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListServiceSpecificCredentialsResponse = &wire.Shape{Name: "ListServiceSpecificCredentialsResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "ServiceSpecificCredentials", Field: "ServiceSpecificCredentials", Shape: shapeServiceSpecificCredentialsListType},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+	}}
+	shapeListSigningCertificatesRequest = &wire.Shape{Name: "ListSigningCertificatesRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListSigningCertificatesResponse = &wire.Shape{Name: "ListSigningCertificatesResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Certificates", Field: "Certificates", Shape: shapeCertificateListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
 	shapeListUserPoliciesRequest = &wire.Shape{Name: "ListUserPoliciesRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
@@ -388,8 +592,44 @@ var (
 		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
 	}}
-	shapeMarkerType_                       = &wire.Shape{Name: "markerType", Kind: wire.String, Min: wire.At(1), Max: wire.At(320), Pattern: `[\u0020-\u00FF]+`}
-	shapeMaxItemsType_                     = &wire.Shape{Name: "maxItemsType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1000)}
+	shapeListVirtualMFADevicesRequest = &wire.Shape{Name: "ListVirtualMFADevicesRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "AssignmentStatus", Field: "AssignmentStatus", Shape: shapeAssignmentStatusType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListVirtualMFADevicesResponse = &wire.Shape{Name: "ListVirtualMFADevicesResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "VirtualMFADevices", Field: "VirtualMFADevices", Shape: shapeVirtualMFADeviceListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
+	shapeLoginProfile = &wire.Shape{Name: "LoginProfile", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
+		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_, Required: true},
+		{Name: "PasswordResetRequired", Field: "PasswordResetRequired", Shape: shapeBooleanType_},
+	}}
+	shapeMFADevice = &wire.Shape{Name: "MFADevice", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
+		{Name: "SerialNumber", Field: "SerialNumber", Shape: shapeSerialNumberType_, Required: true},
+		{Name: "EnableDate", Field: "EnableDate", Shape: shapeDateType_, Required: true},
+	}}
+	shapeMarkerType_                = &wire.Shape{Name: "markerType", Kind: wire.String, Min: wire.At(1), Max: wire.At(320), Pattern: `[\u0020-\u00FF]+`}
+	shapeMaxItemsType_              = &wire.Shape{Name: "maxItemsType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1000)}
+	shapeMaxPasswordAgeType_        = &wire.Shape{Name: "maxPasswordAgeType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1095)}
+	shapeMfaDeviceListType_         = &wire.Shape{Name: "mfaDeviceListType", Kind: wire.List, Elem: shapeMFADevice}
+	shapeMinimumPasswordLengthType_ = &wire.Shape{Name: "minimumPasswordLengthType", Kind: wire.Integer, Min: wire.At(6), Max: wire.At(128)}
+	shapePasswordPolicy             = &wire.Shape{Name: "PasswordPolicy", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "MinimumPasswordLength", Field: "MinimumPasswordLength", Shape: shapeMinimumPasswordLengthType_},
+		{Name: "RequireSymbols", Field: "RequireSymbols", Shape: shapeBooleanType_},
+		{Name: "RequireNumbers", Field: "RequireNumbers", Shape: shapeBooleanType_},
+		{Name: "RequireUppercaseCharacters", Field: "RequireUppercaseCharacters", Shape: shapeBooleanType_},
+		{Name: "RequireLowercaseCharacters", Field: "RequireLowercaseCharacters", Shape: shapeBooleanType_},
+		{Name: "AllowUsersToChangePassword", Field: "AllowUsersToChangePassword", Shape: shapeBooleanType_},
+		{Name: "ExpirePasswords", Field: "ExpirePasswords", Shape: shapeBooleanType_},
+		{Name: "MaxPasswordAge", Field: "MaxPasswordAge", Shape: shapeMaxPasswordAgeType_},
+		{Name: "PasswordReusePrevention", Field: "PasswordReusePrevention", Shape: shapePasswordReusePreventionType_},
+		{Name: "HardExpiry", Field: "HardExpiry", Shape: shapeBooleanObjectType_},
+	}}
+	shapePasswordReusePreventionType_      = &wire.Shape{Name: "passwordReusePreventionType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(24)}
 	shapePathPrefixType_                   = &wire.Shape{Name: "pathPrefixType", Kind: wire.String, Min: wire.At(1), Max: wire.At(512), Pattern: `\u002F[\u0021-\u007F]*`}
 	shapePathType_                         = &wire.Shape{Name: "pathType", Kind: wire.String, Min: wire.At(1), Max: wire.At(512), Pattern: `(\u002F)|(\u002F[\u0021-\u007E]+\u002F)`}
 	shapePermissionsBoundaryAttachmentType = &wire.Shape{Name: "PermissionsBoundaryAttachmentType", Kind: wire.String, Enum: []string{"PermissionsBoundaryPolicy"}}
@@ -438,6 +678,12 @@ var (
 		{Name: "IsDefaultVersion", Field: "IsDefaultVersion", Shape: shapeBooleanType_},
 		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
 	}}
+	shapePublicKeyIdType_      = &wire.Shape{Name: "publicKeyIdType", Kind: wire.String, Min: wire.At(20), Max: wire.At(128), Pattern: `[\w]+`}
+	shapePutGroupPolicyRequest = &wire.Shape{Name: "PutGroupPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
+		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_, Required: true},
+	}}
 	shapePutRolePermissionsBoundaryRequest = &wire.Shape{Name: "PutRolePermissionsBoundaryRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
 		{Name: "PermissionsBoundary", Field: "PermissionsBoundary", Shape: shapeArnType_, Required: true},
@@ -455,6 +701,16 @@ var (
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
 		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_, Required: true},
+	}}
+	shapeReasonType                           = &wire.Shape{Name: "ReasonType", Kind: wire.String, Max: wire.At(1000)}
+	shapeRegionNameType                       = &wire.Shape{Name: "RegionNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(100)}
+	shapeRemoveRoleFromInstanceProfileRequest = &wire.Shape{Name: "RemoveRoleFromInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
+	}}
+	shapeRemoveUserFromGroupRequest = &wire.Shape{Name: "RemoveUserFromGroupRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 	}}
 	shapeResponseMarkerType_  = &wire.Shape{Name: "responseMarkerType", Kind: wire.String}
 	shapeRoleDescriptionType_ = &wire.Shape{Name: "roleDescriptionType", Kind: wire.String, Max: wire.At(1000), Pattern: `[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*`}
@@ -478,19 +734,58 @@ var (
 		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
 		{Name: "RoleLastUsed", Field: "RoleLastUsed", Shape: shapeRoleLastUsed},
 	}}
-	shapeSetDefaultPolicyVersionRequest = &wire.Shape{Name: "SetDefaultPolicyVersionRequest", Kind: wire.Structure, Members: []wire.Member{
+	shapeRoleUsageListType = &wire.Shape{Name: "RoleUsageListType", Kind: wire.List, Elem: shapeRoleUsageType}
+	shapeRoleUsageType     = &wire.Shape{Name: "RoleUsageType", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Region", Field: "Region", Shape: shapeRegionNameType},
+		{Name: "Resources", Field: "Resources", Shape: shapeArnListType},
+	}}
+	shapeSSHPublicKeyListType = &wire.Shape{Name: "SSHPublicKeyListType", Kind: wire.List, Elem: shapeSSHPublicKeyMetadata}
+	shapeSSHPublicKeyMetadata = &wire.Shape{Name: "SSHPublicKeyMetadata", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
+		{Name: "SSHPublicKeyId", Field: "SSHPublicKeyId", Shape: shapePublicKeyIdType_, Required: true},
+		{Name: "Status", Field: "Status", Shape: shapeStatusType_, Required: true},
+		{Name: "UploadDate", Field: "UploadDate", Shape: shapeDateType_, Required: true},
+	}}
+	shapeSerialNumberType_                 = &wire.Shape{Name: "serialNumberType", Kind: wire.String, Min: wire.At(9), Max: wire.At(256), Pattern: `[\w+=/:,.@-]+`}
+	shapeServiceCredentialAlias_           = &wire.Shape{Name: "serviceCredentialAlias", Kind: wire.String, Min: wire.At(0), Max: wire.At(200), Pattern: `[\w+=,.@-]+`}
+	shapeServiceName_                      = &wire.Shape{Name: "serviceName", Kind: wire.String}
+	shapeServiceSpecificCredentialId_      = &wire.Shape{Name: "serviceSpecificCredentialId", Kind: wire.String, Min: wire.At(20), Max: wire.At(128), Pattern: `[\w]+`}
+	shapeServiceSpecificCredentialMetadata = &wire.Shape{Name: "ServiceSpecificCredentialMetadata", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
+		{Name: "Status", Field: "Status", Shape: shapeStatusType_, Required: true},
+		{Name: "ServiceUserName", Field: "ServiceUserName", Shape: shapeServiceUserName_},
+		{Name: "ServiceCredentialAlias", Field: "ServiceCredentialAlias", Shape: shapeServiceCredentialAlias_},
+		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_, Required: true},
+		{Name: "ExpirationDate", Field: "ExpirationDate", Shape: shapeDateType_},
+		{Name: "ServiceSpecificCredentialId", Field: "ServiceSpecificCredentialId", Shape: shapeServiceSpecificCredentialId_, Required: true},
+		{Name: "ServiceName", Field: "ServiceName", Shape: shapeServiceName_, Required: true},
+	}}
+	shapeServiceSpecificCredentialsListType = &wire.Shape{Name: "ServiceSpecificCredentialsListType", Kind: wire.List, Elem: shapeServiceSpecificCredentialMetadata}
+	shapeServiceUserName_                   = &wire.Shape{Name: "serviceUserName", Kind: wire.String, Min: wire.At(0), Max: wire.At(200), Pattern: `[\w+=,.@-]*`}
+	shapeSetDefaultPolicyVersionRequest     = &wire.Shape{Name: "SetDefaultPolicyVersionRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 		{Name: "VersionId", Field: "VersionId", Shape: shapePolicyVersionIdType_, Required: true},
 	}}
-	shapeStatusType_       = &wire.Shape{Name: "statusType", Kind: wire.String, Enum: []string{"Active", "Inactive", "Expired"}}
-	shapeStringType_       = &wire.Shape{Name: "stringType", Kind: wire.String}
-	shapeSummaryKeyType_   = &wire.Shape{Name: "summaryKeyType", Kind: wire.String, Enum: []string{"Users", "UsersQuota", "Groups", "GroupsQuota", "ServerCertificates", "ServerCertificatesQuota", "UserPolicySizeQuota", "GroupPolicySizeQuota", "GroupsPerUserQuota", "SigningCertificatesPerUserQuota", "AccessKeysPerUserQuota", "MFADevices", "MFADevicesInUse", "AccountMFAEnabled", "AccountAccessKeysPresent", "AccountPasswordPresent", "AccountSigningCertificatesPresent", "AttachedPoliciesPerGroupQuota", "AttachedPoliciesPerRoleQuota", "AttachedPoliciesPerUserQuota", "Policies", "PoliciesQuota", "PolicySizeQuota", "PolicyVersionsInUse", "PolicyVersionsInUseQuota", "VersionsPerPolicyQuota", "GlobalEndpointTokenVersion", "AssumeRolePolicySizeQuota", "InstanceProfiles", "InstanceProfilesQuota", "Providers", "RolePolicySizeQuota", "Roles", "RolesQuota"}}
-	shapeSummaryMapType_   = &wire.Shape{Name: "summaryMapType", Kind: wire.Map, Key: shapeSummaryKeyType_, Elem: shapeSummaryValueType_}
-	shapeSummaryValueType_ = &wire.Shape{Name: "summaryValueType", Kind: wire.Integer}
-	shapeTagKeyListType_   = &wire.Shape{Name: "tagKeyListType", Kind: wire.List, Elem: shapeTagKeyType_, Max: wire.At(50)}
-	shapeTagKeyType_       = &wire.Shape{Name: "tagKeyType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]+`}
-	shapeTagListType_      = &wire.Shape{Name: "tagListType", Kind: wire.List, Elem: shapeTag, Max: wire.At(50)}
-	shapeTagPolicyRequest  = &wire.Shape{Name: "TagPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+	shapeSigningCertificate = &wire.Shape{Name: "SigningCertificate", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
+		{Name: "CertificateId", Field: "CertificateId", Shape: shapeCertificateIdType_, Required: true},
+		{Name: "CertificateBody", Field: "CertificateBody", Shape: shapeCertificateBodyType_, Required: true},
+		{Name: "Status", Field: "Status", Shape: shapeStatusType_, Required: true},
+		{Name: "UploadDate", Field: "UploadDate", Shape: shapeDateType_},
+	}}
+	shapeStatusType_               = &wire.Shape{Name: "statusType", Kind: wire.String, Enum: []string{"Active", "Inactive", "Expired"}}
+	shapeStringType_               = &wire.Shape{Name: "stringType", Kind: wire.String}
+	shapeSummaryKeyType_           = &wire.Shape{Name: "summaryKeyType", Kind: wire.String, Enum: []string{"Users", "UsersQuota", "Groups", "GroupsQuota", "ServerCertificates", "ServerCertificatesQuota", "UserPolicySizeQuota", "GroupPolicySizeQuota", "GroupsPerUserQuota", "SigningCertificatesPerUserQuota", "AccessKeysPerUserQuota", "MFADevices", "MFADevicesInUse", "AccountMFAEnabled", "AccountAccessKeysPresent", "AccountPasswordPresent", "AccountSigningCertificatesPresent", "AttachedPoliciesPerGroupQuota", "AttachedPoliciesPerRoleQuota", "AttachedPoliciesPerUserQuota", "Policies", "PoliciesQuota", "PolicySizeQuota", "PolicyVersionsInUse", "PolicyVersionsInUseQuota", "VersionsPerPolicyQuota", "GlobalEndpointTokenVersion", "AssumeRolePolicySizeQuota", "InstanceProfiles", "InstanceProfilesQuota", "Providers", "RolePolicySizeQuota", "Roles", "RolesQuota"}}
+	shapeSummaryMapType_           = &wire.Shape{Name: "summaryMapType", Kind: wire.Map, Key: shapeSummaryKeyType_, Elem: shapeSummaryValueType_}
+	shapeSummaryValueType_         = &wire.Shape{Name: "summaryValueType", Kind: wire.Integer}
+	shapeTagInstanceProfileRequest = &wire.Shape{Name: "TagInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
+	}}
+	shapeTagKeyListType_  = &wire.Shape{Name: "tagKeyListType", Kind: wire.List, Elem: shapeTagKeyType_, Max: wire.At(50)}
+	shapeTagKeyType_      = &wire.Shape{Name: "tagKeyType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]+`}
+	shapeTagListType_     = &wire.Shape{Name: "tagListType", Kind: wire.List, Elem: shapeTag, Max: wire.At(50)}
+	shapeTagPolicyRequest = &wire.Shape{Name: "TagPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
 	}}
@@ -506,7 +801,11 @@ var (
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
 	}}
-	shapeTagValueType_      = &wire.Shape{Name: "tagValueType", Kind: wire.String, Min: wire.At(0), Max: wire.At(256), Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`}
+	shapeTagValueType_               = &wire.Shape{Name: "tagValueType", Kind: wire.String, Min: wire.At(0), Max: wire.At(256), Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`}
+	shapeUntagInstanceProfileRequest = &wire.Shape{Name: "UntagInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+		{Name: "TagKeys", Field: "TagKeys", Shape: shapeTagKeyListType_, Required: true},
+	}}
 	shapeUntagPolicyRequest = &wire.Shape{Name: "UntagPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 		{Name: "TagKeys", Field: "TagKeys", Shape: shapeTagKeyListType_, Required: true},
@@ -527,6 +826,11 @@ var (
 	shapeUpdateAssumeRolePolicyRequest = &wire.Shape{Name: "UpdateAssumeRolePolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
 		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_, Required: true},
+	}}
+	shapeUpdateGroupRequest = &wire.Shape{Name: "UpdateGroupRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
+		{Name: "NewPath", Field: "NewPath", Shape: shapePathType_},
+		{Name: "NewGroupName", Field: "NewGroupName", Shape: shapeGroupNameType_},
 	}}
 	shapeUpdateRoleDescriptionRequest = &wire.Shape{Name: "UpdateRoleDescriptionRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
@@ -556,6 +860,15 @@ var (
 		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_, Required: true},
 		{Name: "PasswordLastUsed", Field: "PasswordLastUsed", Shape: shapeDateType_},
 		{Name: "PermissionsBoundary", Field: "PermissionsBoundary", Shape: shapeAttachedPermissionsBoundary},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
+	}}
+	shapeVirtualMFADeviceListType_ = &wire.Shape{Name: "virtualMFADeviceListType", Kind: wire.List, Elem: shapeVirtualMFADevice}
+	shapeVirtualMFADevice          = &wire.Shape{Name: "VirtualMFADevice", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "SerialNumber", Field: "SerialNumber", Shape: shapeSerialNumberType_, Required: true},
+		{Name: "Base32StringSeed", Field: "Base32StringSeed", Shape: shapeBootstrapDatum},
+		{Name: "QRCodePNG", Field: "QRCodePNG", Shape: shapeBootstrapDatum},
+		{Name: "User", Field: "User", Shape: shapeUser},
+		{Name: "EnableDate", Field: "EnableDate", Shape: shapeDateType_},
 		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
 	}}
 )

@@ -28,6 +28,24 @@ type AccessKeyMetadata struct {
 	CreateDate  *time.Time
 }
 
+// AddRoleToInstanceProfileInput is the model's AddRoleToInstanceProfileRequest.
+type AddRoleToInstanceProfileInput struct {
+	InstanceProfileName *string // required
+	RoleName            *string // required
+}
+
+// AddUserToGroupInput is the model's AddUserToGroupRequest.
+type AddUserToGroupInput struct {
+	GroupName *string // required
+	UserName  *string // required
+}
+
+// AttachGroupPolicyInput is the model's AttachGroupPolicyRequest.
+type AttachGroupPolicyInput struct {
+	GroupName *string // required
+	PolicyArn *string // required
+}
+
 // AttachRolePolicyInput is the model's AttachRolePolicyRequest.
 type AttachRolePolicyInput struct {
 	RoleName  *string // required
@@ -60,6 +78,34 @@ type CreateAccessKeyInput struct {
 // CreateAccessKeyOutput is the model's CreateAccessKeyResponse.
 type CreateAccessKeyOutput struct {
 	AccessKey *AccessKey // required
+}
+
+// CreateAccountAliasInput is the model's CreateAccountAliasRequest.
+type CreateAccountAliasInput struct {
+	AccountAlias *string // required
+}
+
+// CreateGroupInput is the model's CreateGroupRequest.
+type CreateGroupInput struct {
+	Path      *string
+	GroupName *string // required
+}
+
+// CreateGroupOutput is the model's CreateGroupResponse.
+type CreateGroupOutput struct {
+	Group *Group // required
+}
+
+// CreateInstanceProfileInput is the model's CreateInstanceProfileRequest.
+type CreateInstanceProfileInput struct {
+	InstanceProfileName *string // required
+	Path                *string
+	Tags                []Tag
+}
+
+// CreateInstanceProfileOutput is the model's CreateInstanceProfileResponse.
+type CreateInstanceProfileOutput struct {
+	InstanceProfile *InstanceProfile // required
 }
 
 // CreatePolicyInput is the model's CreatePolicyRequest.
@@ -104,6 +150,18 @@ type CreateRoleOutput struct {
 	Role *Role // required
 }
 
+// CreateServiceLinkedRoleInput is the model's CreateServiceLinkedRoleRequest.
+type CreateServiceLinkedRoleInput struct {
+	AWSServiceName *string // required
+	Description    *string
+	CustomSuffix   *string
+}
+
+// CreateServiceLinkedRoleOutput is the model's CreateServiceLinkedRoleResponse.
+type CreateServiceLinkedRoleOutput struct {
+	Role *Role
+}
+
 // CreateUserInput is the model's CreateUserRequest.
 type CreateUserInput struct {
 	Path                *string
@@ -121,6 +179,32 @@ type CreateUserOutput struct {
 type DeleteAccessKeyInput struct {
 	UserName    *string
 	AccessKeyId *string // required
+}
+
+// DeleteAccountAliasInput is the model's DeleteAccountAliasRequest.
+type DeleteAccountAliasInput struct {
+	AccountAlias *string // required
+}
+
+// DeleteGroupInput is the model's DeleteGroupRequest.
+type DeleteGroupInput struct {
+	GroupName *string // required
+}
+
+// DeleteGroupPolicyInput is the model's DeleteGroupPolicyRequest.
+type DeleteGroupPolicyInput struct {
+	GroupName  *string // required
+	PolicyName *string // required
+}
+
+// DeleteInstanceProfileInput is the model's DeleteInstanceProfileRequest.
+type DeleteInstanceProfileInput struct {
+	InstanceProfileName *string // required
+}
+
+// DeleteLoginProfileInput is the model's DeleteLoginProfileRequest.
+type DeleteLoginProfileInput struct {
+	UserName *string
 }
 
 // DeletePolicyInput is the model's DeletePolicyRequest.
@@ -150,6 +234,16 @@ type DeleteRolePolicyInput struct {
 	PolicyName *string // required
 }
 
+// DeleteServiceLinkedRoleInput is the model's DeleteServiceLinkedRoleRequest.
+type DeleteServiceLinkedRoleInput struct {
+	RoleName *string // required
+}
+
+// DeleteServiceLinkedRoleOutput is the model's DeleteServiceLinkedRoleResponse.
+type DeleteServiceLinkedRoleOutput struct {
+	DeletionTaskId *string // required
+}
+
 // DeleteUserInput is the model's DeleteUserRequest.
 type DeleteUserInput struct {
 	UserName *string // required
@@ -164,6 +258,18 @@ type DeleteUserPermissionsBoundaryInput struct {
 type DeleteUserPolicyInput struct {
 	UserName   *string // required
 	PolicyName *string // required
+}
+
+// DeletionTaskFailureReasonType is the model's DeletionTaskFailureReasonType.
+type DeletionTaskFailureReasonType struct {
+	Reason        *string
+	RoleUsageList []RoleUsageType
+}
+
+// DetachGroupPolicyInput is the model's DetachGroupPolicyRequest.
+type DetachGroupPolicyInput struct {
+	GroupName *string // required
+	PolicyArn *string // required
 }
 
 // DetachRolePolicyInput is the model's DetachRolePolicyRequest.
@@ -189,9 +295,62 @@ type GetAccessKeyLastUsedOutput struct {
 	AccessKeyLastUsed *AccessKeyLastUsed
 }
 
+// GetAccountPasswordPolicyOutput is the model's GetAccountPasswordPolicyResponse.
+type GetAccountPasswordPolicyOutput struct {
+	PasswordPolicy *PasswordPolicy // required
+}
+
 // GetAccountSummaryOutput is the model's GetAccountSummaryResponse.
 type GetAccountSummaryOutput struct {
 	SummaryMap map[string]int32
+}
+
+// GetGroupInput is the model's GetGroupRequest.
+type GetGroupInput struct {
+	GroupName *string // required
+	Marker    *string
+	MaxItems  *int32
+}
+
+// GetGroupOutput is the model's GetGroupResponse.
+type GetGroupOutput struct {
+	Group       *Group // required
+	Users       []User // required
+	IsTruncated *bool
+	Marker      *string
+}
+
+// GetGroupPolicyInput is the model's GetGroupPolicyRequest.
+type GetGroupPolicyInput struct {
+	GroupName  *string // required
+	PolicyName *string // required
+}
+
+// GetGroupPolicyOutput is the model's GetGroupPolicyResponse.
+type GetGroupPolicyOutput struct {
+	GroupName      *string // required
+	PolicyName     *string // required
+	PolicyDocument *string // required
+}
+
+// GetInstanceProfileInput is the model's GetInstanceProfileRequest.
+type GetInstanceProfileInput struct {
+	InstanceProfileName *string // required
+}
+
+// GetInstanceProfileOutput is the model's GetInstanceProfileResponse.
+type GetInstanceProfileOutput struct {
+	InstanceProfile *InstanceProfile // required
+}
+
+// GetLoginProfileInput is the model's GetLoginProfileRequest.
+type GetLoginProfileInput struct {
+	UserName *string
+}
+
+// GetLoginProfileOutput is the model's GetLoginProfileResponse.
+type GetLoginProfileOutput struct {
+	LoginProfile *LoginProfile // required
 }
 
 // GetPolicyInput is the model's GetPolicyRequest.
@@ -236,6 +395,17 @@ type GetRolePolicyOutput struct {
 	RoleName       *string // required
 	PolicyName     *string // required
 	PolicyDocument *string // required
+}
+
+// GetServiceLinkedRoleDeletionStatusInput is the model's GetServiceLinkedRoleDeletionStatusRequest.
+type GetServiceLinkedRoleDeletionStatusInput struct {
+	DeletionTaskId *string // required
+}
+
+// GetServiceLinkedRoleDeletionStatusOutput is the model's GetServiceLinkedRoleDeletionStatusResponse.
+type GetServiceLinkedRoleDeletionStatusOutput struct {
+	Status *DeletionTaskStatusType // required
+	Reason *DeletionTaskFailureReasonType
 }
 
 // GetUserInput is the model's GetUserRequest.
@@ -308,6 +478,21 @@ type ListAccountAliasesOutput struct {
 	Marker         *string
 }
 
+// ListAttachedGroupPoliciesInput is the model's ListAttachedGroupPoliciesRequest.
+type ListAttachedGroupPoliciesInput struct {
+	GroupName  *string // required
+	PathPrefix *string
+	Marker     *string
+	MaxItems   *int32
+}
+
+// ListAttachedGroupPoliciesOutput is the model's ListAttachedGroupPoliciesResponse.
+type ListAttachedGroupPoliciesOutput struct {
+	AttachedPolicies []AttachedPolicy
+	IsTruncated      *bool
+	Marker           *string
+}
+
 // ListAttachedRolePoliciesInput is the model's ListAttachedRolePoliciesRequest.
 type ListAttachedRolePoliciesInput struct {
 	RoleName   *string // required
@@ -357,6 +542,20 @@ type ListEntitiesForPolicyOutput struct {
 	Marker       *string
 }
 
+// ListGroupPoliciesInput is the model's ListGroupPoliciesRequest.
+type ListGroupPoliciesInput struct {
+	GroupName *string // required
+	Marker    *string
+	MaxItems  *int32
+}
+
+// ListGroupPoliciesOutput is the model's ListGroupPoliciesResponse.
+type ListGroupPoliciesOutput struct {
+	PolicyNames []string // required
+	IsTruncated *bool
+	Marker      *string
+}
+
 // ListGroupsForUserInput is the model's ListGroupsForUserRequest.
 type ListGroupsForUserInput struct {
 	UserName *string // required
@@ -367,6 +566,34 @@ type ListGroupsForUserInput struct {
 // ListGroupsForUserOutput is the model's ListGroupsForUserResponse.
 type ListGroupsForUserOutput struct {
 	Groups      []Group // required
+	IsTruncated *bool
+	Marker      *string
+}
+
+// ListGroupsInput is the model's ListGroupsRequest.
+type ListGroupsInput struct {
+	PathPrefix *string
+	Marker     *string
+	MaxItems   *int32
+}
+
+// ListGroupsOutput is the model's ListGroupsResponse.
+type ListGroupsOutput struct {
+	Groups      []Group // required
+	IsTruncated *bool
+	Marker      *string
+}
+
+// ListInstanceProfileTagsInput is the model's ListInstanceProfileTagsRequest.
+type ListInstanceProfileTagsInput struct {
+	InstanceProfileName *string // required
+	Marker              *string
+	MaxItems            *int32
+}
+
+// ListInstanceProfileTagsOutput is the model's ListInstanceProfileTagsResponse.
+type ListInstanceProfileTagsOutput struct {
+	Tags        []Tag // required
 	IsTruncated *bool
 	Marker      *string
 }
@@ -397,6 +624,20 @@ type ListInstanceProfilesOutput struct {
 	InstanceProfiles []InstanceProfile // required
 	IsTruncated      *bool
 	Marker           *string
+}
+
+// ListMFADevicesInput is the model's ListMFADevicesRequest.
+type ListMFADevicesInput struct {
+	UserName *string
+	Marker   *string
+	MaxItems *int32
+}
+
+// ListMFADevicesOutput is the model's ListMFADevicesResponse.
+type ListMFADevicesOutput struct {
+	MFADevices  []MFADevice // required
+	IsTruncated *bool
+	Marker      *string
 }
 
 // ListPoliciesInput is the model's ListPoliciesRequest.
@@ -486,6 +727,50 @@ type ListRolesOutput struct {
 	Marker      *string
 }
 
+// ListSSHPublicKeysInput is the model's ListSSHPublicKeysRequest.
+type ListSSHPublicKeysInput struct {
+	UserName *string
+	Marker   *string
+	MaxItems *int32
+}
+
+// ListSSHPublicKeysOutput is the model's ListSSHPublicKeysResponse.
+type ListSSHPublicKeysOutput struct {
+	SSHPublicKeys []SSHPublicKeyMetadata
+	IsTruncated   *bool
+	Marker        *string
+}
+
+// ListServiceSpecificCredentialsInput is the model's ListServiceSpecificCredentialsRequest.
+type ListServiceSpecificCredentialsInput struct {
+	UserName    *string
+	ServiceName *string
+	AllUsers    *bool
+	Marker      *string
+	MaxItems    *int32
+}
+
+// ListServiceSpecificCredentialsOutput is the model's ListServiceSpecificCredentialsResponse.
+type ListServiceSpecificCredentialsOutput struct {
+	ServiceSpecificCredentials []ServiceSpecificCredentialMetadata
+	Marker                     *string
+	IsTruncated                *bool
+}
+
+// ListSigningCertificatesInput is the model's ListSigningCertificatesRequest.
+type ListSigningCertificatesInput struct {
+	UserName *string
+	Marker   *string
+	MaxItems *int32
+}
+
+// ListSigningCertificatesOutput is the model's ListSigningCertificatesResponse.
+type ListSigningCertificatesOutput struct {
+	Certificates []SigningCertificate // required
+	IsTruncated  *bool
+	Marker       *string
+}
+
 // ListUserPoliciesInput is the model's ListUserPoliciesRequest.
 type ListUserPoliciesInput struct {
 	UserName *string // required
@@ -526,6 +811,48 @@ type ListUsersOutput struct {
 	Users       []User // required
 	IsTruncated *bool
 	Marker      *string
+}
+
+// ListVirtualMFADevicesInput is the model's ListVirtualMFADevicesRequest.
+type ListVirtualMFADevicesInput struct {
+	AssignmentStatus *AssignmentStatusType
+	Marker           *string
+	MaxItems         *int32
+}
+
+// ListVirtualMFADevicesOutput is the model's ListVirtualMFADevicesResponse.
+type ListVirtualMFADevicesOutput struct {
+	VirtualMFADevices []VirtualMFADevice // required
+	IsTruncated       *bool
+	Marker            *string
+}
+
+// LoginProfile is the model's LoginProfile.
+type LoginProfile struct {
+	UserName              *string    // required
+	CreateDate            *time.Time // required
+	PasswordResetRequired *bool
+}
+
+// MFADevice is the model's MFADevice.
+type MFADevice struct {
+	UserName     *string    // required
+	SerialNumber *string    // required
+	EnableDate   *time.Time // required
+}
+
+// PasswordPolicy is the model's PasswordPolicy.
+type PasswordPolicy struct {
+	MinimumPasswordLength      *int32
+	RequireSymbols             *bool
+	RequireNumbers             *bool
+	RequireUppercaseCharacters *bool
+	RequireLowercaseCharacters *bool
+	AllowUsersToChangePassword *bool
+	ExpirePasswords            *bool
+	MaxPasswordAge             *int32
+	PasswordReusePrevention    *int32
+	HardExpiry                 *bool
 }
 
 // PolicyGroup is the model's PolicyGroup.
@@ -570,6 +897,13 @@ type PolicyVersion struct {
 	CreateDate       *time.Time
 }
 
+// PutGroupPolicyInput is the model's PutGroupPolicyRequest.
+type PutGroupPolicyInput struct {
+	GroupName      *string // required
+	PolicyName     *string // required
+	PolicyDocument *string // required
+}
+
 // PutRolePermissionsBoundaryInput is the model's PutRolePermissionsBoundaryRequest.
 type PutRolePermissionsBoundaryInput struct {
 	RoleName            *string // required
@@ -596,6 +930,18 @@ type PutUserPolicyInput struct {
 	PolicyDocument *string // required
 }
 
+// RemoveRoleFromInstanceProfileInput is the model's RemoveRoleFromInstanceProfileRequest.
+type RemoveRoleFromInstanceProfileInput struct {
+	InstanceProfileName *string // required
+	RoleName            *string // required
+}
+
+// RemoveUserFromGroupInput is the model's RemoveUserFromGroupRequest.
+type RemoveUserFromGroupInput struct {
+	GroupName *string // required
+	UserName  *string // required
+}
+
 // RoleLastUsed is the model's RoleLastUsed.
 type RoleLastUsed struct {
 	LastUsedDate *time.Time
@@ -617,10 +963,51 @@ type Role struct {
 	RoleLastUsed             *RoleLastUsed
 }
 
+// RoleUsageType is the model's RoleUsageType.
+type RoleUsageType struct {
+	Region    *string
+	Resources []string
+}
+
+// SSHPublicKeyMetadata is the model's SSHPublicKeyMetadata.
+type SSHPublicKeyMetadata struct {
+	UserName       *string     // required
+	SSHPublicKeyId *string     // required
+	Status         *StatusType // required
+	UploadDate     *time.Time  // required
+}
+
+// ServiceSpecificCredentialMetadata is the model's ServiceSpecificCredentialMetadata.
+type ServiceSpecificCredentialMetadata struct {
+	UserName                    *string     // required
+	Status                      *StatusType // required
+	ServiceUserName             *string
+	ServiceCredentialAlias      *string
+	CreateDate                  *time.Time // required
+	ExpirationDate              *time.Time
+	ServiceSpecificCredentialId *string // required
+	ServiceName                 *string // required
+}
+
 // SetDefaultPolicyVersionInput is the model's SetDefaultPolicyVersionRequest.
 type SetDefaultPolicyVersionInput struct {
 	PolicyArn *string // required
 	VersionId *string // required
+}
+
+// SigningCertificate is the model's SigningCertificate.
+type SigningCertificate struct {
+	UserName        *string     // required
+	CertificateId   *string     // required
+	CertificateBody *string     // required
+	Status          *StatusType // required
+	UploadDate      *time.Time
+}
+
+// TagInstanceProfileInput is the model's TagInstanceProfileRequest.
+type TagInstanceProfileInput struct {
+	InstanceProfileName *string // required
+	Tags                []Tag   // required
 }
 
 // TagPolicyInput is the model's TagPolicyRequest.
@@ -645,6 +1032,12 @@ type Tag struct {
 type TagUserInput struct {
 	UserName *string // required
 	Tags     []Tag   // required
+}
+
+// UntagInstanceProfileInput is the model's UntagInstanceProfileRequest.
+type UntagInstanceProfileInput struct {
+	InstanceProfileName *string  // required
+	TagKeys             []string // required
 }
 
 // UntagPolicyInput is the model's UntagPolicyRequest.
@@ -676,6 +1069,13 @@ type UpdateAccessKeyInput struct {
 type UpdateAssumeRolePolicyInput struct {
 	RoleName       *string // required
 	PolicyDocument *string // required
+}
+
+// UpdateGroupInput is the model's UpdateGroupRequest.
+type UpdateGroupInput struct {
+	GroupName    *string // required
+	NewPath      *string
+	NewGroupName *string
 }
 
 // UpdateRoleDescriptionInput is the model's UpdateRoleDescriptionRequest.
@@ -719,14 +1119,51 @@ type User struct {
 	Tags                []Tag
 }
 
+// VirtualMFADevice is the model's VirtualMFADevice.
+type VirtualMFADevice struct {
+	SerialNumber     *string // required
+	Base32StringSeed []byte
+	QRCodePNG        []byte
+	User             *User
+	EnableDate       *time.Time
+	Tags             []Tag
+}
+
+// AddRoleToInstanceProfileOutput has no members.
+type AddRoleToInstanceProfileOutput struct{}
+
+// AddUserToGroupOutput has no members.
+type AddUserToGroupOutput struct{}
+
+// AttachGroupPolicyOutput has no members.
+type AttachGroupPolicyOutput struct{}
+
 // AttachRolePolicyOutput has no members.
 type AttachRolePolicyOutput struct{}
 
 // AttachUserPolicyOutput has no members.
 type AttachUserPolicyOutput struct{}
 
+// CreateAccountAliasOutput has no members.
+type CreateAccountAliasOutput struct{}
+
 // DeleteAccessKeyOutput has no members.
 type DeleteAccessKeyOutput struct{}
+
+// DeleteAccountAliasOutput has no members.
+type DeleteAccountAliasOutput struct{}
+
+// DeleteGroupOutput has no members.
+type DeleteGroupOutput struct{}
+
+// DeleteGroupPolicyOutput has no members.
+type DeleteGroupPolicyOutput struct{}
+
+// DeleteInstanceProfileOutput has no members.
+type DeleteInstanceProfileOutput struct{}
+
+// DeleteLoginProfileOutput has no members.
+type DeleteLoginProfileOutput struct{}
 
 // DeletePolicyOutput has no members.
 type DeletePolicyOutput struct{}
@@ -752,14 +1189,23 @@ type DeleteUserPermissionsBoundaryOutput struct{}
 // DeleteUserPolicyOutput has no members.
 type DeleteUserPolicyOutput struct{}
 
+// DetachGroupPolicyOutput has no members.
+type DetachGroupPolicyOutput struct{}
+
 // DetachRolePolicyOutput has no members.
 type DetachRolePolicyOutput struct{}
 
 // DetachUserPolicyOutput has no members.
 type DetachUserPolicyOutput struct{}
 
+// GetAccountPasswordPolicyInput has no members.
+type GetAccountPasswordPolicyInput struct{}
+
 // GetAccountSummaryInput has no members.
 type GetAccountSummaryInput struct{}
+
+// PutGroupPolicyOutput has no members.
+type PutGroupPolicyOutput struct{}
 
 // PutRolePermissionsBoundaryOutput has no members.
 type PutRolePermissionsBoundaryOutput struct{}
@@ -773,8 +1219,17 @@ type PutUserPermissionsBoundaryOutput struct{}
 // PutUserPolicyOutput has no members.
 type PutUserPolicyOutput struct{}
 
+// RemoveRoleFromInstanceProfileOutput has no members.
+type RemoveRoleFromInstanceProfileOutput struct{}
+
+// RemoveUserFromGroupOutput has no members.
+type RemoveUserFromGroupOutput struct{}
+
 // SetDefaultPolicyVersionOutput has no members.
 type SetDefaultPolicyVersionOutput struct{}
+
+// TagInstanceProfileOutput has no members.
+type TagInstanceProfileOutput struct{}
 
 // TagPolicyOutput has no members.
 type TagPolicyOutput struct{}
@@ -784,6 +1239,9 @@ type TagRoleOutput struct{}
 
 // TagUserOutput has no members.
 type TagUserOutput struct{}
+
+// UntagInstanceProfileOutput has no members.
+type UntagInstanceProfileOutput struct{}
 
 // UntagPolicyOutput has no members.
 type UntagPolicyOutput struct{}
@@ -799,6 +1257,9 @@ type UpdateAccessKeyOutput struct{}
 
 // UpdateAssumeRolePolicyOutput has no members.
 type UpdateAssumeRolePolicyOutput struct{}
+
+// UpdateGroupOutput has no members.
+type UpdateGroupOutput struct{}
 
 // UpdateUserOutput has no members.
 type UpdateUserOutput struct{}
