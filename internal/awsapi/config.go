@@ -39,6 +39,10 @@ type Config struct {
 	MaxBody int64            // of a request, in bytes; 0 is DefaultMaxBody
 
 	HomePartition string // of IAM and STS identities; "" is aws
+
+	// OutOfScope tells of an operation that nothing binds ("iam:CreateLoginProfile") whether it is not meant to be served
+	// at all, so that the answer can say so. nil is never.
+	OutOfScope func(action string) bool
 }
 
 // DefaultMaxBody fits the largest modelled input, a CRL of 300,000 bytes in base64, twice over.
@@ -53,6 +57,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.HomePartition == "" {
 		c.HomePartition = "aws"
+	}
+	if c.OutOfScope == nil {
+		c.OutOfScope = func(string) bool { return false }
 	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = DefaultMaxBody

@@ -31,10 +31,12 @@ func (rt *Router) event(ex *exchange, b *Binding, c *Call, in, out any, e *Error
 	if explain != "" {
 		ev.AdditionalEventData = map[string]string{"explanation": explain}
 	}
-	if b.record != nil && in != nil {
-		for _, r := range b.record(in, out) {
-			ev.Resources = append(ev.Resources, audit.Resource{Type: r.Type, Name: r.Name, ARN: r.ARN})
-		}
+	touched := c.touched
+	if touched == nil && b.record != nil && in != nil {
+		touched = b.record(in, out)
+	}
+	for _, r := range touched {
+		ev.Resources = append(ev.Resources, audit.Resource{Type: r.Type, Name: r.Name, ARN: r.ARN})
 	}
 	return ev
 }

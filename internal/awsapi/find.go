@@ -217,6 +217,8 @@ func (t *target) choose(s *service, name string, unknown func() *Error) {
 	switch {
 	case b != nil:
 		t.binding = b
+	case known && s.outOfScope(s.api.Service+":"+name):
+		t.err = Errorf("UnsupportedOperation", http.StatusBadRequest, "The operation %s is not supported by this server. It is out of its scope.", name)
 	case known:
 		t.err = Errorf("UnsupportedOperation", http.StatusBadRequest, "The operation %s is not supported by this server.", name)
 	default:

@@ -80,7 +80,7 @@ func (rt *Router) run(ctx context.Context, ex *exchange, b *Binding, c *Call, in
 		return err
 	}
 	inTx := func(tx *Tx) error {
-		c.Tx, c.Now, c.explain = tx, tx.Now, ""
+		c.Tx, c.Now, c.explain, c.touched = tx, tx.Now, "", nil
 		defer func() { c.Tx = nil }()
 		if err := once(); err != nil || b.op.ReadOnly {
 			return err

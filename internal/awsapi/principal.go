@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
@@ -76,6 +77,7 @@ type Call struct {
 	Tx            *Tx // serializable for mutations, read-only for reads; nil for operations bound with NoTx
 
 	explain string
+	touched []Resource
 	ok      marker
 }
 
@@ -84,6 +86,14 @@ type marker struct{ made bool }
 
 // Valid reports whether c was made by the request path.
 func (c *Call) Valid() bool { return c != nil && c.ok.made }
+
+// Touch names a resource of the call for its audit event, with what only the store knows of it. Once there is one, what
+// [Record] says of the request is left out.
+func (c *Call) Touch(r Resource) {
+	if !slices.Contains(c.touched, r) {
+		c.touched = append(c.touched, r)
+	}
+}
 
 // Explain adds to the audit event why the call was decided as it was; it never reaches the client.
 func (c *Call) Explain(text string) {

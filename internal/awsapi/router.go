@@ -21,6 +21,8 @@ type service struct {
 	api    *API
 	ops    map[string]*Binding // by name
 	routes []*restRoute        // REST: every operation of the model
+
+	outOfScope func(action string) bool
 }
 
 type restRoute struct {
@@ -77,7 +79,7 @@ func (rt *Router) service(api *API) (*service, error) {
 		}
 		return s, nil
 	}
-	s := &service{api: api, ops: make(map[string]*Binding, len(api.Known))}
+	s := &service{api: api, ops: make(map[string]*Binding, len(api.Known)), outOfScope: rt.cfg.OutOfScope}
 	for _, k := range api.Known {
 		s.ops[k.Name] = nil
 		if api.Protocol != wire.RESTJSON {

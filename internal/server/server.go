@@ -209,7 +209,7 @@ func (s *Server) openAudit(background context.Context) (err error) {
 func (s *Server) assemble(background context.Context) error {
 	sealer := sessiontoken.New(s.ring)
 	guard := gate.New(gate.Config{View: s.db.View(), Ring: s.ring, Sealer: sealer, Partition: arn.Partition(arn.Region(s.cfg.Region))})
-	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: s.db, Audit: s.audit, Metrics: s.metrics, Log: s.log, HomePartition: guard.Partition()})
+	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: s.db, Audit: s.audit, Metrics: s.metrics, Log: s.log, HomePartition: guard.Partition(), OutOfScope: outOfScope})
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
 	}

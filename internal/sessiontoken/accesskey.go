@@ -23,10 +23,11 @@ const (
 
 // Prefixes of unique ids, for [NewID].
 const (
-	RoleIDPrefix   = "AROA"
-	UserIDPrefix   = "AIDA"
-	PolicyIDPrefix = "ANPA"
-	GroupIDPrefix  = "AGPA"
+	RoleIDPrefix            = "AROA"
+	UserIDPrefix            = "AIDA"
+	PolicyIDPrefix          = "ANPA"
+	GroupIDPrefix           = "AGPA"
+	InstanceProfileIDPrefix = "AIPA"
 )
 
 // AccessKeyIDLength is the length of every access key id, in characters.

@@ -14,14 +14,14 @@ type AccountAlias struct {
 
 func scanAccountAlias(s scanner, a *AccountAlias) error { return s.Scan(&a.Account, &a.Alias) }
 
-// CreateAccountAlias gives an account an alias in place of the one it has. One that another account has is [ErrExists].
+// CreateAccountAlias gives an account an alias, in place of the one it has. One that any account has is [ErrExists].
 func (tx *Tx) CreateAccountAlias(a *AccountAlias) error {
 	tx.changed(kindOther, a.Account, "", a.Alias)
-	owner, err := one(tx, scanAccountAlias, `SELECT account, alias FROM account_aliases WHERE alias = $1`, a.Alias)
-	if err == nil && owner.Account != a.Account {
+	_, err := one(tx, scanAccountAlias, `SELECT account, alias FROM account_aliases WHERE alias = $1`, a.Alias)
+	if err == nil {
 		return ErrExists
 	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	_, err = tx.exec(`INSERT INTO account_aliases (account, alias) VALUES ($1, $2)

@@ -58,7 +58,7 @@ func (s *Service) createAccessKey(c *awsapi.Call, _ *api.CreateAccessKeyInput, u
 	if err := c.Tx.CreateAccessKey(k); err != nil {
 		return nil, err
 	}
-	if err := below(maxAccessKeys, "AccessKeysPerUser", accessKeys(c, k.UserName)); err != nil {
+	if err := below(maxAccessKeys, "AccessKeysPerUser", func() (int, error) { return c.Tx.CountAccessKeys(c.Account, k.UserName) }); err != nil {
 		return nil, err
 	}
 	return &api.CreateAccessKeyOutput{AccessKey: &api.AccessKey{

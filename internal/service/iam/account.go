@@ -3,16 +3,14 @@ package iam
 import (
 	"context"
 
+	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	api "github.com/rolecall/rolecall/internal/awsapi/model/iam"
-	"github.com/rolecall/rolecall/internal/store"
 )
 
 func (s *Service) accountBindings() []awsapi.Binding {
 	return []awsapi.Binding{
-		awsapi.Bind(api.OpListAccountAliases, anyResource[api.ListAccountAliasesInput], listAccountAliases),
 		awsapi.Bind(api.OpGetAccountSummary, anyResource[api.GetAccountSummaryInput], s.getAccountSummary),
-		listOp(api.OpListInstanceProfiles, "instance-profile", func(in *api.ListInstanceProfilesInput) *string { return in.PathPrefix }, listInstanceProfiles),
 	}
 }
 
@@ -21,23 +19,17 @@ func anyResource[In any](context.Context, *awsapi.Call, *In) ([]awsapi.Need, err
 	return []awsapi.Need{{Resource: "*"}}, nil
 }
 
-// listAccountAliases: there are none yet, but a provider that starts asks.
-func listAccountAliases(context.Context, *awsapi.Call, *api.ListAccountAliasesInput) (*api.ListAccountAliasesOutput, error) {
-	return &api.ListAccountAliasesOutput{AccountAliases: []string{}, IsTruncated: new(false)}, nil
-}
-
-func listInstanceProfiles(*awsapi.Call, *api.ListInstanceProfilesInput) (*api.ListInstanceProfilesOutput, error) {
-	return &api.ListInstanceProfilesOutput{InstanceProfiles: []api.InstanceProfile{}, IsTruncated: new(false)}, nil
-}
-
 // getAccountSummary counts what is there. Quotas that are off are left out.
 func (s *Service) getAccountSummary(_ context.Context, c *awsapi.Call, _ *api.GetAccountSummaryInput) (*api.GetAccountSummaryOutput, error) {
 	m := map[string]int32{
-		string(api.SummaryKeyTypeGroups): 0, string(api.SummaryKeyTypeInstanceProfiles): 0, string(api.SummaryKeyTypeProviders): 0,
+		string(api.SummaryKeyTypeProviders):          0,
 		string(api.SummaryKeyTypeServerCertificates): 0, string(api.SummaryKeyTypeMFADevices): 0, string(api.SummaryKeyTypeMFADevicesInUse): 0,
 		string(api.SummaryKeyTypeAccountMFAEnabled): 0, string(api.SummaryKeyTypeAccountPasswordPresent): 0,
 		string(api.SummaryKeyTypeAccountSigningCertificatesPresent): 0,
 		string(api.SummaryKeyTypeUserPolicySizeQuota):               maxUserInlineSize,
+		string(api.SummaryKeyTypeGroupPolicySizeQuota):              maxGroupInlineSize,
+		string(api.SummaryKeyTypeAttachedPoliciesPerGroupQuota):     int32(s.quotas.AttachedPerGroup),
+		string(api.SummaryKeyTypeGroupsPerUserQuota):                int32(s.quotas.GroupsPerUser),
 		string(api.SummaryKeyTypeRolePolicySizeQuota):               maxRoleInlineSize,
 		string(api.SummaryKeyTypePolicySizeQuota):                   maxManagedPolicySize,
 		string(api.SummaryKeyTypeAssumeRolePolicySizeQuota):         int32(s.quotas.TrustPolicySize),
@@ -48,6 +40,7 @@ func (s *Service) getAccountSummary(_ context.Context, c *awsapi.Call, _ *api.Ge
 	}
 	for key, limit := range map[api.SummaryKeyType]int{
 		api.SummaryKeyTypeRolesQuota: s.quotas.Roles, api.SummaryKeyTypeUsersQuota: s.quotas.Users, api.SummaryKeyTypePoliciesQuota: s.quotas.Policies,
+		api.SummaryKeyTypeGroupsQuota: s.quotas.Groups, api.SummaryKeyTypeInstanceProfilesQuota: s.quotas.InstanceProfiles,
 	} {
 		if limit > 0 {
 			m[string(key)] = int32(limit)
@@ -60,24 +53,26 @@ func (s *Service) getAccountSummary(_ context.Context, c *awsapi.Call, _ *api.Ge
 }
 
 func countAll(c *awsapi.Call, m map[string]int32) error {
-	var nRoles, nUsers, nPolicies, nVersions, nKeys int32
-	err := each(roles(c), func(*store.Role) error { nRoles++; return nil })
-	if err == nil {
-		err = each(users(c), func(*store.User) error { nUsers++; return nil })
-	}
-	if err == nil {
-		err = each(policies(c), func(p *store.ManagedPolicy) error {
-			nPolicies++
-			n, err := c.Tx.CountPolicyVersions(c.Account, p.ARN)
-			nVersions += int32(n)
+	for _, n := range []struct {
+		key   api.SummaryKeyType
+		count func(arn.AccountID) (int, error)
+	}{
+		{api.SummaryKeyTypeRoles, c.Tx.CountRoles},
+		{api.SummaryKeyTypeUsers, c.Tx.CountUsers},
+		{api.SummaryKeyTypeGroups, c.Tx.CountGroups},
+		{api.SummaryKeyTypePolicies, c.Tx.CountPolicies},
+		{api.SummaryKeyTypePolicyVersionsInUse, c.Tx.CountVersions},
+		{api.SummaryKeyTypeInstanceProfiles, c.Tx.CountInstanceProfiles},
+		{api.SummaryKeyTypeAccountAccessKeysPresent, func(a arn.AccountID) (int, error) {
+			keys, err := c.Tx.CountAccessKeys(a, "")
+			return min(keys, 1), err
+		}},
+	} {
+		count, err := n.count(c.Account)
+		if err != nil {
 			return err
-		})
+		}
+		m[string(n.key)] = int32(count)
 	}
-	if err == nil {
-		err = each(accessKeys(c, ""), func(*store.AccessKey) error { nKeys++; return nil })
-	}
-	m[string(api.SummaryKeyTypeRoles)], m[string(api.SummaryKeyTypeUsers)], m[string(api.SummaryKeyTypePolicies)] = nRoles, nUsers, nPolicies
-	m[string(api.SummaryKeyTypePolicyVersionsInUse)] = nVersions
-	m[string(api.SummaryKeyTypeAccountAccessKeysPresent)] = min(nKeys, 1)
-	return err
+	return nil
 }

@@ -17,6 +17,9 @@ const (
 	typeUser      = "AWS::IAM::User"
 	typePolicy    = "AWS::IAM::Policy"
 	typeAccessKey = "AWS::IAM::AccessKey"
+	typeGroup     = "AWS::IAM::Group"
+
+	typeInstanceProfile = "AWS::IAM::InstanceProfile"
 )
 
 func roleARN(c *awsapi.Call, r *store.Role) string {
@@ -25,6 +28,19 @@ func roleARN(c *awsapi.Call, r *store.Role) string {
 
 func userARN(c *awsapi.Call, u *store.User) string {
 	return arn.User(c.HomePartition, u.Account, u.Path, u.Name).String()
+}
+
+// touchRole names a role in the audit event, if it is there.
+func touchRole(c *awsapi.Call, r *store.Role) {
+	if r.ID != "" {
+		c.Touch(awsapi.Resource{Type: typeRole, Name: r.Name, ARN: roleARN(c, r)})
+	}
+}
+
+func touchUser(c *awsapi.Call, u *store.User) {
+	if u.ID != "" {
+		c.Touch(awsapi.Resource{Type: typeUser, Name: u.Name, ARN: userARN(c, u)})
+	}
 }
 
 // findRole reads a role for a decision: one that is missing is decided on as if it were at the root path, so that only
@@ -52,6 +68,7 @@ func roleOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*
 		if err != nil {
 			return nil, err
 		}
+		touchRole(c, r)
 		return oneNeed(roleARN(c, r), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, r.Boundary, r.Tags) }, conds), nil
 	}
 	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
@@ -71,6 +88,7 @@ func userOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*
 		if err != nil {
 			return nil, err
 		}
+		touchUser(c, u)
 		return oneNeed(userARN(c, u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, conds), nil
 	}
 	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
@@ -133,8 +151,15 @@ func createOp[In, Out any](op *awsapi.Operation, kind, tagAction string, name, p
 		}
 		return needs, nil
 	}
-	types := map[string]string{"role": typeRole, "user": typeUser, "policy": typePolicy}
-	return awsapi.Bind(op, need, func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) { return fn(c, in) }, record[In, Out](types[kind], name))
+	types := map[string]string{"role": typeRole, "user": typeUser, "policy": typePolicy, "group": typeGroup, "instance-profile": typeInstanceProfile}
+	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {
+		out, err := fn(c, in)
+		if err == nil {
+			c.Touch(awsapi.Resource{Type: types[kind], Name: text(name(in)), ARN: globalARN(c, kind+pathOr(path(in))+text(name(in)))})
+		}
+		return out, err
+	}
+	return awsapi.Bind(op, need, handle, record[In, Out](types[kind], name))
 }
 
 // record names a resource of the request in the audit event.

@@ -19,6 +19,22 @@ func noUser(name string) error {
 	return api.NoSuchEntityException("The user with name %s cannot be found.", name)
 }
 
+func noGroup(name string) error {
+	return api.NoSuchEntityException("The group with name %s cannot be found.", name)
+}
+
+func notMember(user, group string) error {
+	return api.NoSuchEntityException("User %s is not in group %s.", user, group)
+}
+
+func groupExists(name string) error {
+	return api.EntityAlreadyExistsException("Group with name %s already exists.", name)
+}
+
+func noInstanceProfile(name string) error {
+	return api.NoSuchEntityException("Instance Profile %s cannot be found.", name)
+}
+
 func noPolicy(policyARN string) error {
 	return api.NoSuchEntityException("Policy %s was not found.", policyARN)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/rolecall/rolecall/internal/store"
 )
 
-// identity is a role or user as a carrier of policies.
+// identity is a role, user or group as a carrier of policies.
 type identity struct {
 	kind      store.OwnerKind
 	name      string // as created
@@ -22,6 +22,10 @@ func (s *Service) roleIdentity(r *store.Role) *identity {
 
 func (s *Service) userIdentity(u *store.User) *identity {
 	return &identity{store.OwnerUser, u.Name, maxUserInlineSize, s.quotas.AttachedPerUser, "PoliciesPerUser"}
+}
+
+func (s *Service) groupIdentity(g *store.Group) *identity {
+	return &identity{store.OwnerGroup, g.Name, maxGroupInlineSize, s.quotas.AttachedPerGroup, "PoliciesPerGroup"}
 }
 
 func (id *identity) inline(c *awsapi.Call) func(int, string) ([]store.InlinePolicy, string, error) {
@@ -92,7 +96,7 @@ func (id *identity) attach(c *awsapi.Call, policy string) error {
 	if err := c.Tx.PutAttachment(&store.Attachment{Account: c.Account, Owner: id.kind, OwnerName: id.name, PolicyARN: policy}); err != nil {
 		return err
 	}
-	return below(id.maxPolicy, id.quota, id.attached(c))
+	return below(id.maxPolicy, id.quota, func() (int, error) { return c.Tx.CountOwnerAttachments(c.Account, id.kind, id.name) })
 }
 
 func (id *identity) detach(c *awsapi.Call, policy string) error {

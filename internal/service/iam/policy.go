@@ -47,7 +47,7 @@ func (s *Service) createPolicy(c *awsapi.Call, in *api.CreatePolicyInput) (*api.
 	if err := taken(c.Tx.CreatePolicy(p), exists); err != nil {
 		return nil, err
 	}
-	if err := below(s.quotas.Policies, "PoliciesPerAccount", policies(c)); err != nil {
+	if err := below(s.quotas.Policies, "PoliciesPerAccount", func() (int, error) { return c.Tx.CountPolicies(c.Account) }); err != nil {
 		return nil, err
 	}
 	v := &store.PolicyVersion{Account: c.Account, ARN: p.ARN, Version: p.DefaultVersion, Document: *in.PolicyDocument, CreatedAt: c.Now}
@@ -62,11 +62,11 @@ func getPolicy(c *awsapi.Call, _ *api.GetPolicyInput, p *store.ManagedPolicy) (*
 	if err != nil {
 		return nil, err
 	}
-	uses, err := boundaryUses(c)
+	bounded, err := c.Tx.CountBounded(c.Account, p.ARN)
 	if err != nil {
 		return nil, err
 	}
-	return &api.GetPolicyOutput{Policy: new(fullPolicy(p, attached, uses[p.ARN]))}, nil
+	return &api.GetPolicyOutput{Policy: new(fullPolicy(p, attached, bounded))}, nil
 }
 
 // listPolicies knows the account's own policies; there are none of AWS's yet.
@@ -80,19 +80,19 @@ func listPolicies(c *awsapi.Call, in *api.ListPoliciesInput) (*api.ListPoliciesO
 		out.IsTruncated, out.Marker = p.end("")
 		return out, nil
 	}
-	uses, err := boundaryUses(c)
-	if err != nil {
-		return nil, err
-	}
 	list := func(limit int, after string) ([]store.ManagedPolicy, string, error) {
 		return c.Tx.ListPolicies(c.Account, text(in.PathPrefix), limit, after)
 	}
 	next, err := fill(p, list, func(row *store.ManagedPolicy) (bool, error) {
 		attached, err := c.Tx.CountAttachments(c.Account, row.ARN)
-		if err != nil || !wanted(in, attached, uses[row.ARN]) {
+		if err != nil {
 			return false, err
 		}
-		out.Policies = append(out.Policies, briefPolicy(row, attached, uses[row.ARN]))
+		bounded, err := c.Tx.CountBounded(c.Account, row.ARN)
+		if err != nil || !wanted(in, attached, bounded) {
+			return false, err
+		}
+		out.Policies = append(out.Policies, briefPolicy(row, attached, bounded))
 		return true, nil
 	})
 	if err != nil {
@@ -103,15 +103,15 @@ func listPolicies(c *awsapi.Call, in *api.ListPoliciesInput) (*api.ListPoliciesO
 }
 
 // wanted applies OnlyAttached and PolicyUsageFilter. A policy that nothing uses counts as a permissions policy.
-func wanted(in *api.ListPoliciesInput, attached int, bounds int32) bool {
+func wanted(in *api.ListPoliciesInput, attached, bounded int) bool {
 	onlyAttached := in.OnlyAttached != nil && *in.OnlyAttached
 	switch {
 	case in.PolicyUsageFilter == nil:
-		return !onlyAttached || attached > 0 || bounds > 0
+		return !onlyAttached || attached > 0 || bounded > 0
 	case *in.PolicyUsageFilter == api.PolicyUsageTypePermissionsBoundary:
-		return bounds > 0
+		return bounded > 0
 	}
-	return attached > 0 || !onlyAttached && bounds == 0
+	return attached > 0 || !onlyAttached && bounded == 0
 }
 
 func deletePolicy(c *awsapi.Call, _ *api.DeletePolicyInput, p *store.ManagedPolicy) (*api.DeletePolicyOutput, error) {
@@ -123,11 +123,11 @@ func deletePolicy(c *awsapi.Call, _ *api.DeletePolicyInput, p *store.ManagedPoli
 		return nil, api.DeleteConflictException("Cannot delete a policy attached to entities.")
 	}
 	// An identity whose boundary is gone may do nothing at all any more.
-	bound, err := bounds(c, p.ARN)
+	bounded, err := c.Tx.CountBounded(c.Account, p.ARN)
 	if err != nil {
 		return nil, err
 	}
-	if bound {
+	if bounded > 0 {
 		return nil, api.DeleteConflictException("Cannot delete a policy attached to entities.: it is a permissions boundary")
 	}
 	versions, err := c.Tx.CountPolicyVersions(c.Account, p.ARN)
@@ -158,17 +158,17 @@ func listPolicyTags(c *awsapi.Call, in *api.ListPolicyTagsInput, p *store.Manage
 }
 
 // briefPolicy is a policy as lists show it: without description and tags.
-func briefPolicy(p *store.ManagedPolicy, attached int, bounds int32) api.Policy {
+func briefPolicy(p *store.ManagedPolicy, attached, bounded int) api.Policy {
 	return api.Policy{
 		PolicyName: &p.Name, PolicyId: &p.ID, Arn: &p.ARN, Path: &p.Path, DefaultVersionId: &p.DefaultVersion,
-		AttachmentCount: new(int32(attached)), PermissionsBoundaryUsageCount: &bounds, IsAttachable: new(true),
+		AttachmentCount: new(int32(attached)), PermissionsBoundaryUsageCount: new(int32(bounded)), IsAttachable: new(true),
 		CreateDate: &p.CreatedAt, UpdateDate: &p.UpdatedAt,
 	}
 }
 
 // fullPolicy is a policy as GetPolicy shows it.
-func fullPolicy(p *store.ManagedPolicy, attached int, bounds int32) api.Policy {
-	out := briefPolicy(p, attached, bounds)
+func fullPolicy(p *store.ManagedPolicy, attached, bounded int) api.Policy {
+	out := briefPolicy(p, attached, bounded)
 	if p.Description != "" {
 		out.Description = &p.Description
 	}
@@ -176,13 +176,6 @@ func fullPolicy(p *store.ManagedPolicy, attached int, bounds int32) api.Policy {
 		out.Tags = apiTags(p.Tags)
 	}
 	return out
-}
-
-// policies lists all customer managed policies of the account.
-func policies(c *awsapi.Call) func(int, string) ([]store.ManagedPolicy, string, error) {
-	return func(limit int, after string) ([]store.ManagedPolicy, string, error) {
-		return c.Tx.ListPolicies(c.Account, "", limit, after)
-	}
 }
 
 // underPath reports whether a policy's ARN lies below a path; no path is above all.

@@ -74,8 +74,8 @@ func (l *entityLister) phases() []entityPhase {
 	}
 	if usage == nil || *usage == api.PolicyUsageTypePermissionsBoundary {
 		out = append(out,
-			entityPhase{"bound-role", func(p *page) (string, int, error) { return walk(p, roles(l.call), l.boundRole) }},
-			entityPhase{"bound-user", func(p *page) (string, int, error) { return walk(p, users(l.call), l.boundUser) }})
+			entityPhase{"bound-role", func(p *page) (string, int, error) { return walk(p, l.boundRoles, l.boundRole) }},
+			entityPhase{"bound-user", func(p *page) (string, int, error) { return walk(p, l.boundUsers, l.boundUser) }})
 	}
 	return out
 }
@@ -116,20 +116,45 @@ func (l *entityLister) attachment(a *store.Attachment) (bool, error) {
 			return false, missing(err, nil)
 		}
 		return l.user(u), nil
+	case store.OwnerGroup:
+		if !l.asked(api.EntityTypeGroup) {
+			return false, nil
+		}
+		g, err := l.call.Tx.GetGroup(a.Account, a.OwnerName)
+		if err != nil {
+			return false, missing(err, nil)
+		}
+		return l.group(g), nil
 	}
 	return false, nil
 }
 
+func (l *entityLister) boundRoles(limit int, after string) ([]store.Role, string, error) {
+	return l.call.Tx.ListBoundedRoles(l.call.Account, l.policy, limit, after)
+}
+
+func (l *entityLister) boundUsers(limit int, after string) ([]store.User, string, error) {
+	return l.call.Tx.ListBoundedUsers(l.call.Account, l.policy, limit, after)
+}
+
 func (l *entityLister) boundRole(r *store.Role) (bool, error) {
-	return r.Boundary == l.policy && l.asked(api.EntityTypeRole) && l.role(r), nil
+	return l.asked(api.EntityTypeRole) && l.role(r), nil
 }
 
 func (l *entityLister) boundUser(u *store.User) (bool, error) {
-	return u.Boundary == l.policy && l.asked(api.EntityTypeUser) && l.user(u), nil
+	return l.asked(api.EntityTypeUser) && l.user(u), nil
 }
 
 func (l *entityLister) asked(kind api.EntityType) bool {
 	return l.in.EntityFilter == nil || *l.in.EntityFilter == kind
+}
+
+func (l *entityLister) group(g *store.Group) bool {
+	if !strings.HasPrefix(g.Path, text(l.in.PathPrefix)) {
+		return false
+	}
+	l.out.PolicyGroups = append(l.out.PolicyGroups, api.PolicyGroup{GroupName: &g.Name, GroupId: &g.ID})
+	return true
 }
 
 func (l *entityLister) role(r *store.Role) bool {

@@ -6,14 +6,21 @@ type Quotas struct {
 	Roles    int // off; AWS: 1000
 	Users    int // off; AWS: 5000
 	Policies int // off; AWS: 1500
+	Groups   int // off; AWS: 300
 
-	AttachedPerRole int // 10; AWS raises it to 20 on request
-	AttachedPerUser int // 10
-	TrustPolicySize int // 2048; AWS raises it to 4096 on request
+	InstanceProfiles int // off; AWS: 1000
+
+	AttachedPerRole  int // 10; AWS raises it to 20 on request
+	AttachedPerUser  int // 10
+	AttachedPerGroup int // 10
+	GroupsPerUser    int // 10; AWS does not raise it
+	TrustPolicySize  int // 2048; AWS raises it to 4096 on request
 }
 
 // AWSQuotas are AWS's defaults.
-func AWSQuotas() Quotas { return Quotas{Roles: 1000, Users: 5000, Policies: 1500} }
+func AWSQuotas() Quotas {
+	return Quotas{Roles: 1000, Users: 5000, Policies: 1500, Groups: 300, InstanceProfiles: 1000}
+}
 
 func (q Quotas) withDefaults() Quotas {
 	for _, d := range []struct {
@@ -22,6 +29,8 @@ func (q Quotas) withDefaults() Quotas {
 	}{
 		{&q.AttachedPerRole, 10},
 		{&q.AttachedPerUser, 10},
+		{&q.AttachedPerGroup, 10},
+		{&q.GroupsPerUser, 10},
 		{&q.TrustPolicySize, 2048},
 	} {
 		if *d.field == 0 {
@@ -39,4 +48,5 @@ const (
 	maxManagedPolicySize = 6144
 	maxRoleInlineSize    = 10240 // all inline policies of a role together
 	maxUserInlineSize    = 2048
+	maxGroupInlineSize   = 5120
 )

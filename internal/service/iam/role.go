@@ -24,9 +24,8 @@ func (s *Service) roleBindings() []awsapi.Binding {
 			s.createRole, requestBoundary(func(in *api.CreateRoleInput) *string { return in.PermissionsBoundary })),
 		roleOp(api.OpGetRole, func(in *api.GetRoleInput) *string { return in.RoleName }, getRole),
 		listOp(api.OpListRoles, "role", func(in *api.ListRolesInput) *string { return in.PathPrefix }, listRoles),
-		roleOp(api.OpDeleteRole, func(in *api.DeleteRoleInput) *string { return in.RoleName }, deleteRole),
+		roleOp(api.OpDeleteRole, func(in *api.DeleteRoleInput) *string { return in.RoleName }, modifiable(deleteRole)),
 		roleOp(api.OpListRoleTags, func(in *api.ListRoleTagsInput) *string { return in.RoleName }, listRoleTags),
-		roleOp(api.OpListInstanceProfilesForRole, func(in *api.ListInstanceProfilesForRoleInput) *string { return in.RoleName }, listInstanceProfilesForRole),
 	}
 }
 
@@ -58,10 +57,12 @@ func (s *Service) createRole(c *awsapi.Call, in *api.CreateRoleInput) (*api.Crea
 	if err := taken(c.Tx.CreateRole(r), api.EntityAlreadyExistsException("Role with name %s already exists.", r.Name)); err != nil {
 		return nil, err
 	}
-	if err := below(s.quotas.Roles, "RolesPerAccount", roles(c)); err != nil {
-		return nil, err
-	}
-	return &api.CreateRoleOutput{Role: new(fullRole(c, r))}, nil
+	return &api.CreateRoleOutput{Role: new(fullRole(c, r))}, s.countRoles(c)
+}
+
+// countRoles enforces the quota on roles once there is a new one.
+func (s *Service) countRoles(c *awsapi.Call) error {
+	return below(s.quotas.Roles, "RolesPerAccount", func() (int, error) { return c.Tx.CountRoles(c.Account) })
 }
 
 func getRole(c *awsapi.Call, _ *api.GetRoleInput, r *store.Role) (*api.GetRoleOutput, error) {
@@ -88,6 +89,13 @@ func listRoles(c *awsapi.Call, in *api.ListRolesInput) (*api.ListRolesOutput, er
 }
 
 func deleteRole(c *awsapi.Call, _ *api.DeleteRoleInput, r *store.Role) (*api.DeleteRoleOutput, error) {
+	profiles, _, err := c.Tx.ListRoleInstanceProfiles(c.Account, r.Name, 1, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(profiles) > 0 {
+		return nil, inInstanceProfile()
+	}
 	if err := noPolicies(c, store.OwnerRole, r.Name); err != nil {
 		return nil, err
 	}
@@ -97,11 +105,6 @@ func deleteRole(c *awsapi.Call, _ *api.DeleteRoleInput, r *store.Role) (*api.Del
 func listRoleTags(c *awsapi.Call, in *api.ListRoleTagsInput, r *store.Role) (*api.ListRoleTagsOutput, error) {
 	tags, truncated, marker, err := pageOfTags(c, r.Tags, in.Marker, in.MaxItems)
 	return &api.ListRoleTagsOutput{Tags: tags, IsTruncated: truncated, Marker: marker}, err
-}
-
-// listInstanceProfilesForRole: there are none yet, but Terraform asks before it deletes any role.
-func listInstanceProfilesForRole(*awsapi.Call, *api.ListInstanceProfilesForRoleInput, *store.Role) (*api.ListInstanceProfilesForRoleOutput, error) {
-	return &api.ListInstanceProfilesForRoleOutput{InstanceProfiles: []api.InstanceProfile{}, IsTruncated: new(false)}, nil
 }
 
 // briefRole is a role as lists show it.
@@ -126,20 +129,13 @@ func fullRole(c *awsapi.Call, r *store.Role) api.Role {
 	return out
 }
 
-// roles lists all roles of the account.
-func roles(c *awsapi.Call) func(int, string) ([]store.Role, string, error) {
-	return func(limit int, after string) ([]store.Role, string, error) {
-		return c.Tx.ListRoles(c.Account, "", limit, after)
-	}
-}
-
-// below enforces a quota on all rows of a list, the new one included; 0 is no quota.
-func below[T any](limit int, name string, list func(int, string) ([]T, string, error)) error {
+// below enforces a quota on what there is, the new one included; 0 is no quota.
+func below(limit int, name string, count func() (int, error)) error {
 	if limit == 0 {
 		return nil
 	}
-	n := 0
-	if err := each(list, func(*T) error { n++; return nil }); err != nil {
+	n, err := count()
+	if err != nil {
 		return err
 	}
 	if n > limit {

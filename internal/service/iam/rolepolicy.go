@@ -8,13 +8,13 @@ import (
 
 func (s *Service) rolePolicyBindings() []awsapi.Binding {
 	return []awsapi.Binding{
-		roleOp(api.OpPutRolePolicy, func(in *api.PutRolePolicyInput) *string { return in.RoleName }, s.putRolePolicy),
+		roleOp(api.OpPutRolePolicy, func(in *api.PutRolePolicyInput) *string { return in.RoleName }, modifiable(s.putRolePolicy)),
 		roleOp(api.OpGetRolePolicy, func(in *api.GetRolePolicyInput) *string { return in.RoleName }, s.getRolePolicy),
 		roleOp(api.OpListRolePolicies, func(in *api.ListRolePoliciesInput) *string { return in.RoleName }, s.listRolePolicies),
-		roleOp(api.OpDeleteRolePolicy, func(in *api.DeleteRolePolicyInput) *string { return in.RoleName }, s.deleteRolePolicy),
-		roleOp(api.OpAttachRolePolicy, func(in *api.AttachRolePolicyInput) *string { return in.RoleName }, s.attachRolePolicy,
+		roleOp(api.OpDeleteRolePolicy, func(in *api.DeleteRolePolicyInput) *string { return in.RoleName }, modifiable(s.deleteRolePolicy)),
+		roleOp(api.OpAttachRolePolicy, func(in *api.AttachRolePolicyInput) *string { return in.RoleName }, modifiable(s.attachRolePolicy),
 			policyARN(func(in *api.AttachRolePolicyInput) *string { return in.PolicyArn })),
-		roleOp(api.OpDetachRolePolicy, func(in *api.DetachRolePolicyInput) *string { return in.RoleName }, s.detachRolePolicy,
+		roleOp(api.OpDetachRolePolicy, func(in *api.DetachRolePolicyInput) *string { return in.RoleName }, modifiable(s.detachRolePolicy),
 			policyARN(func(in *api.DetachRolePolicyInput) *string { return in.PolicyArn })),
 		roleOp(api.OpListAttachedRolePolicies, func(in *api.ListAttachedRolePoliciesInput) *string { return in.RoleName }, s.listAttachedRolePolicies),
 	}

@@ -10,22 +10,26 @@ func (s *Service) roleUpdateBindings() []awsapi.Binding {
 	return []awsapi.Binding{
 		roleOp(api.OpUpdateRole, func(in *api.UpdateRoleInput) *string { return in.RoleName }, updateRole),
 		roleOp(api.OpUpdateRoleDescription, func(in *api.UpdateRoleDescriptionInput) *string { return in.RoleName }, updateRoleDescription),
-		roleOp(api.OpUpdateAssumeRolePolicy, func(in *api.UpdateAssumeRolePolicyInput) *string { return in.RoleName }, s.updateAssumeRolePolicy),
+		roleOp(api.OpUpdateAssumeRolePolicy, func(in *api.UpdateAssumeRolePolicyInput) *string { return in.RoleName }, modifiable(s.updateAssumeRolePolicy)),
 		roleOp(api.OpTagRole, func(in *api.TagRoleInput) *string { return in.RoleName }, tagRole,
 			requestTags(func(in *api.TagRoleInput) []api.Tag { return in.Tags })),
 		roleOp(api.OpUntagRole, func(in *api.UntagRoleInput) *string { return in.RoleName }, untagRole,
 			tagKeys(func(in *api.UntagRoleInput) []string { return in.TagKeys })),
-		roleOp(api.OpPutRolePermissionsBoundary, func(in *api.PutRolePermissionsBoundaryInput) *string { return in.RoleName }, putRoleBoundary,
+		roleOp(api.OpPutRolePermissionsBoundary, func(in *api.PutRolePermissionsBoundaryInput) *string { return in.RoleName }, modifiable(putRoleBoundary),
 			requestBoundary(func(in *api.PutRolePermissionsBoundaryInput) *string { return in.PermissionsBoundary })),
-		roleOp(api.OpDeleteRolePermissionsBoundary, func(in *api.DeleteRolePermissionsBoundaryInput) *string { return in.RoleName }, deleteRoleBoundary),
+		roleOp(api.OpDeleteRolePermissionsBoundary, func(in *api.DeleteRolePermissionsBoundaryInput) *string { return in.RoleName }, modifiable(deleteRoleBoundary)),
 	}
 }
 
+// updateRole: of a service-linked role, the description alone can change.
 func updateRole(c *awsapi.Call, in *api.UpdateRoleInput, r *store.Role) (*api.UpdateRoleOutput, error) {
 	if in.Description != nil {
 		r.Description = *in.Description
 	}
 	if in.MaxSessionDuration != nil {
+		if isServiceLinked(r) {
+			return nil, unmodifiable(r)
+		}
 		r.MaxSession = int(*in.MaxSessionDuration)
 	}
 	return &api.UpdateRoleOutput{}, c.Tx.PutRole(r)

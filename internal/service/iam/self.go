@@ -41,6 +41,9 @@ func selfOp[In, Out any](op *awsapi.Operation, kind string, resource, name func(
 		if err != nil {
 			return nil, err
 		}
+		if kind == typeUser {
+			touchUser(c, u)
+		}
 		return oneNeed[In](userARN(c, u), in, func(ctx *awsapi.ConditionContext) { setIdentity(ctx, u.Boundary, u.Tags) }, nil), nil
 	}
 	handle := func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) {

@@ -1,9 +1,10 @@
-// Package iam implements the IAM API as far as roles, users, their policies, access keys and customer managed policies
-// go: what an account's administrator needs so that sessions have something to be allowed.
+// Package iam implements the IAM API as far as roles, users, groups, their policies, access keys, customer managed policies,
+// instance profiles and account aliases go: what an account's administrator needs so that sessions have something to be
+// allowed, and what Terraform asks for on the way.
 //
 // It does not evaluate policies (package iampolicy) nor decide whether a caller may do something (package gate does,
-// before a handler runs): each binding only says which permission on which resource a call needs. Groups, instance
-// profiles and identity providers are not there yet.
+// before a handler runs): each binding only says which permission on which resource a call needs. Identity
+// providers are not there yet.
 //
 // IAM is global: the region that a request is signed for plays no part in what it sees. Start with [Service.Bindings];
 // bind.go holds the few ways in which an operation finds its role, user or policy, and one file per resource has the rest.
@@ -38,6 +39,7 @@ func (s *Service) Bindings() []awsapi.Binding {
 	return slices.Concat(
 		s.roleBindings(), s.roleUpdateBindings(), s.rolePolicyBindings(),
 		s.userBindings(), s.userPolicyBindings(), s.accessKeyBindings(),
-		s.policyBindings(), s.policyVersionBindings(), s.accountBindings(),
+		s.groupBindings(), s.groupPolicyBindings(), s.instanceProfileBindings(), s.serviceLinkedBindings(),
+		s.policyBindings(), s.policyVersionBindings(), s.accountBindings(), s.aliasBindings(), s.nothingBindings(),
 	)
 }

@@ -27,7 +27,6 @@ func (s *Service) userBindings() []awsapi.Binding {
 		userOp(api.OpPutUserPermissionsBoundary, func(in *api.PutUserPermissionsBoundaryInput) *string { return in.UserName }, putUserBoundary,
 			requestBoundary(func(in *api.PutUserPermissionsBoundaryInput) *string { return in.PermissionsBoundary })),
 		userOp(api.OpDeleteUserPermissionsBoundary, func(in *api.DeleteUserPermissionsBoundaryInput) *string { return in.UserName }, deleteUserBoundary),
-		userOp(api.OpListGroupsForUser, func(in *api.ListGroupsForUserInput) *string { return in.UserName }, listGroupsForUser),
 	}
 }
 
@@ -46,7 +45,7 @@ func (s *Service) createUser(c *awsapi.Call, in *api.CreateUserInput) (*api.Crea
 	if err := taken(c.Tx.CreateUser(u), userExists(u.Name)); err != nil {
 		return nil, err
 	}
-	if err := below(s.quotas.Users, "UsersPerAccount", users(c)); err != nil {
+	if err := below(s.quotas.Users, "UsersPerAccount", func() (int, error) { return c.Tx.CountUsers(c.Account) }); err != nil {
 		return nil, err
 	}
 	return &api.CreateUserOutput{User: new(fullUser(c, u))}, nil
@@ -87,6 +86,13 @@ func listUsers(c *awsapi.Call, in *api.ListUsersInput) (*api.ListUsersOutput, er
 }
 
 func deleteUser(c *awsapi.Call, _ *api.DeleteUserInput, u *store.User) (*api.DeleteUserOutput, error) {
+	groups, err := c.Tx.CountUserGroups(c.Account, u.Name)
+	if err != nil {
+		return nil, err
+	}
+	if groups > 0 {
+		return nil, inGroup()
+	}
 	if err := noPolicies(c, store.OwnerUser, u.Name); err != nil {
 		return nil, err
 	}
@@ -130,11 +136,6 @@ func deleteUserBoundary(c *awsapi.Call, _ *api.DeleteUserPermissionsBoundaryInpu
 	return &api.DeleteUserPermissionsBoundaryOutput{}, c.Tx.PutUser(u)
 }
 
-// listGroupsForUser: there are no groups yet, but Terraform asks before it deletes a user.
-func listGroupsForUser(*awsapi.Call, *api.ListGroupsForUserInput, *store.User) (*api.ListGroupsForUserOutput, error) {
-	return &api.ListGroupsForUserOutput{Groups: []api.Group{}, IsTruncated: new(false)}, nil
-}
-
 // briefUser is a user as lists show it.
 func briefUser(c *awsapi.Call, u *store.User) api.User {
 	return api.User{Path: &u.Path, UserName: &u.Name, UserId: &u.ID, Arn: new(userARN(c, u)), CreateDate: &u.CreatedAt}
@@ -148,11 +149,4 @@ func fullUser(c *awsapi.Call, u *store.User) api.User {
 		out.Tags = apiTags(u.Tags)
 	}
 	return out
-}
-
-// users lists all users of the account.
-func users(c *awsapi.Call) func(int, string) ([]store.User, string, error) {
-	return func(limit int, after string) ([]store.User, string, error) {
-		return c.Tx.ListUsers(c.Account, "", limit, after)
-	}
 }

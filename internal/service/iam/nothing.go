@@ -1,0 +1,63 @@
+package iam
+
+import (
+	"context"
+
+	"github.com/rolecall/rolecall/internal/awsapi"
+	api "github.com/rolecall/rolecall/internal/awsapi/model/iam"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// nothingBindings are the questions that read-only tools, and Terraform before it deletes a user, ask about things that
+// this server does not have: passwords, second factors, keys and certificates of other services. The true answer is that
+// there are none.
+func (s *Service) nothingBindings() []awsapi.Binding {
+	return []awsapi.Binding{
+		awsapi.Bind(api.OpGetAccountPasswordPolicy, anyResource[api.GetAccountPasswordPolicyInput], getAccountPasswordPolicy),
+		ownOp(api.OpGetLoginProfile, func(in *api.GetLoginProfileInput) *string { return in.UserName },
+			func(c *awsapi.Call, _ *api.GetLoginProfileInput, u *store.User) (*api.GetLoginProfileOutput, error) {
+				return nil, noLoginProfile(u)
+			}),
+		ownOp(api.OpDeleteLoginProfile, func(in *api.DeleteLoginProfileInput) *string { return in.UserName },
+			func(c *awsapi.Call, _ *api.DeleteLoginProfileInput, u *store.User) (*api.DeleteLoginProfileOutput, error) {
+				return nil, noLoginProfile(u)
+			}),
+		ownOp(api.OpListMFADevices, func(in *api.ListMFADevicesInput) *string { return in.UserName },
+			func(*awsapi.Call, *api.ListMFADevicesInput, *store.User) (*api.ListMFADevicesOutput, error) {
+				return &api.ListMFADevicesOutput{MFADevices: []api.MFADevice{}, IsTruncated: new(false)}, nil
+			}),
+		awsapi.Bind(api.OpListVirtualMFADevices, anyResource[api.ListVirtualMFADevicesInput],
+			func(context.Context, *awsapi.Call, *api.ListVirtualMFADevicesInput) (*api.ListVirtualMFADevicesOutput, error) {
+				return &api.ListVirtualMFADevicesOutput{VirtualMFADevices: []api.VirtualMFADevice{}, IsTruncated: new(false)}, nil
+			}),
+		ownOp(api.OpListSSHPublicKeys, func(in *api.ListSSHPublicKeysInput) *string { return in.UserName },
+			func(*awsapi.Call, *api.ListSSHPublicKeysInput, *store.User) (*api.ListSSHPublicKeysOutput, error) {
+				return &api.ListSSHPublicKeysOutput{SSHPublicKeys: []api.SSHPublicKeyMetadata{}, IsTruncated: new(false)}, nil
+			}),
+		ownOp(api.OpListSigningCertificates, func(in *api.ListSigningCertificatesInput) *string { return in.UserName },
+			func(*awsapi.Call, *api.ListSigningCertificatesInput, *store.User) (*api.ListSigningCertificatesOutput, error) {
+				return &api.ListSigningCertificatesOutput{Certificates: []api.SigningCertificate{}, IsTruncated: new(false)}, nil
+			}),
+		ownOp(api.OpListServiceSpecificCredentials, func(in *api.ListServiceSpecificCredentialsInput) *string { return in.UserName },
+			func(*awsapi.Call, *api.ListServiceSpecificCredentialsInput, *store.User) (*api.ListServiceSpecificCredentialsOutput, error) {
+				return &api.ListServiceSpecificCredentialsOutput{ServiceSpecificCredentials: []api.ServiceSpecificCredentialMetadata{}}, nil
+			}),
+	}
+}
+
+// ownOp is selfOp for an operation on what a user has.
+func ownOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*awsapi.Call, *In, *store.User) (*Out, error)) awsapi.Binding {
+	return selfOp(op, typeUser, name, name, fn)
+}
+
+func noLoginProfile(u *store.User) error {
+	name := "root"
+	if u != nil {
+		name = u.Name
+	}
+	return api.NoSuchEntityException("Login Profile for User %s cannot be found.", name)
+}
+
+func getAccountPasswordPolicy(_ context.Context, c *awsapi.Call, _ *api.GetAccountPasswordPolicyInput) (*api.GetAccountPasswordPolicyOutput, error) {
+	return nil, api.NoSuchEntityException("The Password Policy with domain name %s cannot be found.", c.Account)
+}
