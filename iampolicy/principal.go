@@ -261,3 +261,23 @@ func validPartition(s string) bool {
 	}
 	return false
 }
+
+// PrincipalARNs are the user and role ARNs in the policy's Principal and NotPrincipal elements, each once, in document
+// order. IAM ties them to the unique ids of the moment: whoever keeps the policy can do the same.
+func (p *Policy) PrincipalARNs() []string {
+	var out []string
+	for i := range p.statements {
+		set := p.statements[i].principals
+		if set == nil {
+			continue
+		}
+		for _, list := range [][]string{set.roles, set.users} {
+			for _, arn := range list {
+				if !contains(out, arn) {
+					out = append(out, arn)
+				}
+			}
+		}
+	}
+	return out
+}

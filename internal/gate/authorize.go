@@ -47,7 +47,7 @@ func (g *Gate) Authorize(ctx context.Context, p *awsapi.Principal, call *awsapi.
 	if err != nil {
 		return err
 	}
-	return g.decide(set, p, call, n.Context, action, resource)
+	return g.decide(set, p, policyPrincipal(p), call, n.Context, action, resource)
 }
 
 // sameAccount keeps a root in its account, whatever ARN a request names.
@@ -70,15 +70,15 @@ func tokenMayCall(s *sessiontoken.Session, action string) error {
 }
 
 // decide evaluates set for one action and turns a denial into AWS's words, with an encoded message for whoever may
-// decode it.
-func (g *Gate) decide(set *iampolicy.Set, p *awsapi.Principal, call *awsapi.Call, extra func(*awsapi.ConditionContext), action, resource string) error {
+// decode it. as is the caller in the eyes of policies that name principals.
+func (g *Gate) decide(set *iampolicy.Set, p *awsapi.Principal, as *iampolicy.Principal, call *awsapi.Call, extra func(*awsapi.ConditionContext), action, resource string) error {
 	return WithContext(func(c *iampolicy.Context) error {
 		SetRequest(c, &Caller{Now: call.Now, SourceIP: call.SourceIP, UserAgent: call.UserAgent, Region: string(call.Region), TLS: call.TLS})
 		SetPrincipal(c, p)
 		if extra != nil {
 			extra(c)
 		}
-		d := iampolicy.Evaluate(set, &iampolicy.Request{Action: action, Resource: resource, Principal: policyPrincipal(p), Context: c})
+		d := iampolicy.Evaluate(set, &iampolicy.Request{Action: action, Resource: resource, Principal: as, Context: c})
 		if d.Allowed {
 			return nil
 		}
@@ -103,5 +103,30 @@ func (g *Gate) AuthorizeAssume(ctx context.Context, call *awsapi.Call, role *sto
 		return err
 	}
 	set.Resource, set.ResourceAccount, set.Trust = trust, string(r.Account), true
-	return g.decide(set, p, call, extra, action, resource)
+	as := policyPrincipal(p)
+	if err := g.decide(set, p, as, call, extra, action, resource); err != nil || sameAsTrusted(r, p) {
+		return err
+	}
+	// The trust policy means someone else who had this ARN before. What is left is what it says about the caller's account.
+	if p.Type == awsapi.AssumedRole {
+		as.RoleARN = ""
+	} else {
+		as.ARN = ""
+	}
+	return g.decide(set, p, as, call, extra, action, resource)
+}
+
+// sameAsTrusted is false if the trust policy was saved when the caller's ARN was that of another user or role.
+func sameAsTrusted(r *store.Role, p *awsapi.Principal) bool {
+	principal, id := p.ARN, p.UserID
+	if p.Type == awsapi.AssumedRole {
+		principal = p.RoleARN
+		id, _, _ = strings.Cut(p.UserID, ":")
+	}
+	for _, t := range r.Trusted {
+		if t.ARN == principal {
+			return t.ID == id
+		}
+	}
+	return true
 }

@@ -24,17 +24,6 @@ func encodeDocument(text string) *string {
 	return new(b.String())
 }
 
-// checkTrust validates a role's trust policy. Whether the principals it names exist is not checked, unlike in AWS.
-func (s *Service) checkTrust(text string) error {
-	if _, err := iampolicy.Parse(text, iampolicy.Trust); err != nil {
-		return malformed(err)
-	}
-	if iampolicy.Size(text) > s.quotas.TrustPolicySize {
-		return quota("ACLSizePerRole", s.quotas.TrustPolicySize)
-	}
-	return nil
-}
-
 // checkManaged validates a version of a managed policy.
 func checkManaged(text string) error {
 	if _, err := iampolicy.Parse(text, iampolicy.Managed); err != nil {

@@ -36,9 +36,6 @@ func (s *Service) createRole(c *awsapi.Call, in *api.CreateRoleInput) (*api.Crea
 			return nil, api.InvalidInputException("The specified value for path is invalid. Paths that start with %s are reserved for roles that services create.", reserved)
 		}
 	}
-	if err := s.checkTrust(*in.AssumeRolePolicyDocument); err != nil {
-		return nil, err
-	}
 	tags, err := withTags(nil, in.Tags, "Role")
 	if err != nil {
 		return nil, err
@@ -48,8 +45,11 @@ func (s *Service) createRole(c *awsapi.Call, in *api.CreateRoleInput) (*api.Crea
 	}
 	r := &store.Role{
 		Account: c.Account, Name: *in.RoleName, Path: path, ID: sessiontoken.NewID(sessiontoken.RoleIDPrefix),
-		Description: text(in.Description), TrustPolicy: *in.AssumeRolePolicyDocument, MaxSession: defaultSession,
+		Description: text(in.Description), MaxSession: defaultSession,
 		Boundary: text(in.PermissionsBoundary), Tags: tags, CreatedAt: c.Now,
+	}
+	if err := s.setTrust(c, r, *in.AssumeRolePolicyDocument); err != nil {
+		return nil, err
 	}
 	if in.MaxSessionDuration != nil {
 		r.MaxSession = int(*in.MaxSessionDuration)

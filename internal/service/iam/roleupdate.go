@@ -41,10 +41,9 @@ func updateRoleDescription(c *awsapi.Call, in *api.UpdateRoleDescriptionInput, r
 }
 
 func (s *Service) updateAssumeRolePolicy(c *awsapi.Call, in *api.UpdateAssumeRolePolicyInput, r *store.Role) (*api.UpdateAssumeRolePolicyOutput, error) {
-	if err := s.checkTrust(*in.PolicyDocument); err != nil {
+	if err := s.setTrust(c, r, *in.PolicyDocument); err != nil {
 		return nil, err
 	}
-	r.TrustPolicy = *in.PolicyDocument
 	return &api.UpdateAssumeRolePolicyOutput{}, c.Tx.PutRole(r)
 }
 
