@@ -28,6 +28,8 @@ func TestOneCreatorWins(t *testing.T) {
 	for _, c := range [][]string{
 		{"CreateRole", "RoleName", "NAME", "AssumeRolePolicyDocument", trust},
 		{"CreateUser", "UserName", "NAME"},
+		{"CreateGroup", "GroupName", "NAME"},
+		{"CreateInstanceProfile", "InstanceProfileName", "NAME"},
 		{"CreatePolicy", "PolicyName", "NAME", "PolicyDocument", readS3},
 	} {
 		var calls [][]string

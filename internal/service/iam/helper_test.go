@@ -125,6 +125,17 @@ func (r reply) lacks(names ...string) reply {
 	return r
 }
 
+// empty checks that each name is an empty element, which for a list is how AWS says that there is none.
+func (r reply) empty(names ...string) reply {
+	r.t.Helper()
+	for _, name := range names {
+		if strings.Count(r.body, "<"+name+"/>") != 1 {
+			r.t.Errorf("there is no empty %s in %s", name, r.body)
+		}
+	}
+	return r
+}
+
 // document is the policy document in an element, decoded.
 func (r reply) document(name string) string {
 	r.t.Helper()

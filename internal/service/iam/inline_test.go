@@ -9,14 +9,14 @@ func TestInlinePolicies(t *testing.T) {
 	for _, k := range []struct {
 		kind, noun string
 		limit      int
-	}{{"Role", "role", 10240}, {"User", "user", 2048}} {
+	}{{"Role", "role", 10240}, {"User", "user", 2048}, {"Group", "group", 5120}} {
 		t.Run(k.kind, func(t *testing.T) {
 			e := start(t)
 			name := k.kind + "Name"
 			if k.kind == "Role" {
 				e.role("Own")
 			} else {
-				e.do("CreateUser", "UserName", "Own")
+				e.do("Create"+k.kind, name, "Own")
 			}
 			e.do("Put"+k.kind+"Policy", name, "own", "PolicyName", "b", "PolicyDocument", readS3)
 			e.do("Put"+k.kind+"Policy", name, "Own", "PolicyName", "a", "PolicyDocument", readS3)
@@ -70,14 +70,14 @@ func filler(size int) string {
 }
 
 func TestAttachments(t *testing.T) {
-	for _, kind := range []string{"Role", "User"} {
+	for _, kind := range []string{"Role", "User", "Group"} {
 		t.Run(kind, func(t *testing.T) {
 			e := start(t)
 			name := kind + "Name"
 			if kind == "Role" {
 				e.role("Own")
 			} else {
-				e.do("CreateUser", "UserName", "Own")
+				e.do("Create"+kind, name, "Own")
 			}
 			var policies []string
 			for i := range 11 {

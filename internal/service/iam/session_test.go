@@ -56,12 +56,19 @@ func TestAudit(t *testing.T) {
 	policy := e.policy("pol")
 	e.do("AttachRolePolicy", "RoleName", "Web", "PolicyArn", policy)
 	e.as(key).try("DeleteRole", "RoleName", "Web")
+	e.do("CreateGroup", "GroupName", "Ops", "Path", "/x/")
+	e.do("AddUserToGroup", "GroupName", "ops", "UserName", "BOB")
 	for _, c := range []struct{ name, attribute, value, resource, contains string }{
 		{"CreateAccessKey", "EventName", "CreateAccessKey", "bob", key.AccessKeyID},
 		{"PutRolePolicy", "ResourceName", "Web", "Web", `"policyName":"p"`},
 		{"CreatePolicy", "ResourceName", "pol", "pol", `"arn":"` + policy + `"`},
 		{"AttachRolePolicy", "EventName", "AttachRolePolicy", "Web", policy},
 		{"DeleteRole", "Username", "bob", "Web", `"errorCode":"AccessDenied"`},
+		// The ARN is that of the resource as it is, whatever the request called it; a refused call has it, too.
+		{"DeleteRole", "Username", "bob", "Web", `"ARN":"` + arnOf("role/Web") + `"`},
+		{"CreateGroup", "EventName", "CreateGroup", "Ops", `"ARN":"` + arnOf("group/x/Ops") + `"`},
+		{"AddUserToGroup", "ResourceName", "bob", "Ops", `"ARN":"` + arnOf("group/x/Ops") + `"`},
+		{"AddUserToGroup", "ResourceName", "Ops", "bob", `"ARN":"` + arnOf("user/bob") + `"`},
 	} {
 		body := e.event(c.name, c.attribute, c.value)
 		if !strings.Contains(body, `"ResourceName":"`+c.resource+`"`) {

@@ -118,13 +118,17 @@ func TestAccount(t *testing.T) {
 	e.role("r")
 	e.policy("p")
 	e.do("CreateUser", "UserName", "u")
+	e.do("CreateGroup", "GroupName", "g")
+	e.do("CreateInstanceProfile", "InstanceProfileName", "i")
+	e.do("CreatePolicyVersion", "PolicyArn", arnOf("policy/p"), "PolicyDocument", readS3)
 	r := e.do("GetAccountSummary")
 	got := map[string]string{}
 	values := r.all("value")
 	for i, k := range r.all("key") {
 		got[k] = values[i]
 	}
-	for k, want := range map[string]string{"Roles": "1", "Users": "1", "Policies": "1", "PolicyVersionsInUse": "1", "AccountAccessKeysPresent": "1", "VersionsPerPolicyQuota": "5", "Groups": "0"} {
+	for k, want := range map[string]string{"Roles": "1", "Users": "1", "Policies": "1", "PolicyVersionsInUse": "2", "AccountAccessKeysPresent": "1", "VersionsPerPolicyQuota": "5", "Groups": "1", "InstanceProfiles": "1",
+		"GroupPolicySizeQuota": "5120", "GroupsPerUserQuota": "10", "AttachedPoliciesPerGroupQuota": "10"} {
 		if got[k] != want {
 			t.Errorf("%s is %q, want %q", k, got[k], want)
 		}
