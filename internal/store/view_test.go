@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,27 @@ func (c *viewChecks) roleShape(inline, attached int) func() error {
 	}
 }
 
+func (c *viewChecks) groupShape(inline, attached int) func() error {
+	return func() error {
+		row, err := c.v.Group(c.ctx, acct, "oPS")
+		if err != nil {
+			return err
+		}
+		return expect([2]int{len(row.Row.Inline), len(row.Row.Attached)}, [2]int{inline, attached}, nil)
+	}
+}
+
+// groups checks which groups bob is in.
+func (c *viewChecks) groups(want ...string) func() error {
+	return func() error {
+		row, err := c.v.User(c.ctx, acct, "bob")
+		if err != nil {
+			return err
+		}
+		return expect(strings.Join(row.Row.Groups, " "), strings.Join(want, " "), nil)
+	}
+}
+
 func (c *viewChecks) crls(anchor string, want int) func() error {
 	return func() error {
 		row, err := c.v.AnchorCRLs(c.ctx, acct, region, anchor)
@@ -93,6 +115,24 @@ func (c *viewChecks) identitySteps() []viewStep {
 			}
 			return expect(len(row.Row.Inline), 1, nil)
 		}},
+		{"user joins", func(tx *Tx) error {
+			if err := tx.CreateGroup(&Group{Account: acct, Name: "Ops", Path: "/", ID: "AGPA", CreatedAt: t0}); err != nil {
+				return err
+			}
+			return tx.AddMember(acct, "OPS", "BOB")
+		}, c.groups("ops")},
+		{"group", func(*Tx) error { return nil }, c.groupShape(0, 0)},
+		{"group's inline", func(tx *Tx) error { return tx.PutInlinePolicy(&InlinePolicy{acct, OwnerGroup, "OPS", "p", "{}"}) }, c.groupShape(1, 0)},
+		{"group's policy", func(tx *Tx) error { return tx.PutAttachment(&Attachment{acct, OwnerGroup, "ops", "arn:p"}) }, c.groupShape(1, 1)},
+		{"group renamed", func(tx *Tx) error {
+			return tx.RenameGroup("ops", &Group{Account: acct, Name: "Team", Path: "/t/", ID: "AGPA", CreatedAt: t0})
+		}, c.groups("team")},
+		{"old name", func(*Tx) error { return nil }, func() error { _, err := c.v.Group(c.ctx, acct, "ops"); return missing(err) }},
+		{"back", func(tx *Tx) error {
+			return tx.RenameGroup("TEAM", &Group{Account: acct, Name: "OPS", Path: "/", ID: "AGPA", CreatedAt: t0})
+		}, c.groupShape(1, 1)},
+		{"user leaves", func(tx *Tx) error { return tx.RemoveMember(acct, "ops", "bob") }, c.groups()},
+		{"group gone", func(tx *Tx) error { return tx.DeleteGroup(acct, "ops") }, func() error { _, err := c.v.Group(c.ctx, acct, "ops"); return missing(err) }},
 		{"policy without version", func(tx *Tx) error { return tx.CreatePolicy(policy) }, func() error {
 			_, err := c.v.Policy(c.ctx, acct, "arn:p")
 			return missing(err)
