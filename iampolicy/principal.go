@@ -262,8 +262,8 @@ func validPartition(s string) bool {
 	return false
 }
 
-// PrincipalARNs are the user and role ARNs in the policy's Principal and NotPrincipal elements, each once, in document
-// order. IAM ties them to the unique ids of the moment: whoever keeps the policy can do the same.
+// PrincipalARNs are the user and role ARNs in the policy's Principal and NotPrincipal elements, each once. IAM ties them
+// to the unique ids of the moment; whoever keeps the policy can do the same.
 func (p *Policy) PrincipalARNs() []string {
 	var out []string
 	for i := range p.statements {

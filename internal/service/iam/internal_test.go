@@ -70,3 +70,23 @@ func TestEveryOperationIsBound(t *testing.T) {
 		t.Errorf("%d operations bound, the model has %d", got, want)
 	}
 }
+
+func TestQuotasOfAWS(t *testing.T) {
+	q := AWSQuotas().withDefaults()
+	want := Quotas{
+		Roles: 1000, Users: 5000, Policies: 1500, Groups: 300, InstanceProfiles: 1000,
+		AttachedPerRole: 10, AttachedPerUser: 10, AttachedPerGroup: 10, GroupsPerUser: 10, TrustPolicySize: 2048,
+	}
+	if q != want {
+		t.Errorf("got %+v, want %+v", q, want)
+	}
+	for n, refused := range map[int]bool{299: false, 300: false, 301: true} {
+		err := below(q.Groups, "GroupsPerAccount", func() (int, error) { return n, nil })
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "Cannot exceed quota for GroupsPerAccount: 300") {
+			t.Errorf("%d groups: %v", n, err)
+		}
+	}
+	if err := below(0, "", func() (int, error) { return 1 << 20, nil }); err != nil {
+		t.Errorf("without a quota: %v", err)
+	}
+}

@@ -38,11 +38,27 @@ func (s *Service) nothingBindings() []awsapi.Binding {
 			func(*awsapi.Call, *api.ListSigningCertificatesInput, *store.User) (*api.ListSigningCertificatesOutput, error) {
 				return &api.ListSigningCertificatesOutput{Certificates: []api.SigningCertificate{}, IsTruncated: new(false)}, nil
 			}),
-		ownOp(api.OpListServiceSpecificCredentials, func(in *api.ListServiceSpecificCredentialsInput) *string { return in.UserName },
-			func(*awsapi.Call, *api.ListServiceSpecificCredentialsInput, *store.User) (*api.ListServiceSpecificCredentialsOutput, error) {
-				return &api.ListServiceSpecificCredentialsOutput{ServiceSpecificCredentials: []api.ServiceSpecificCredentialMetadata{}}, nil
-			}),
+		awsapi.Bind(api.OpListServiceSpecificCredentials, needServiceCredentials, listServiceCredentials,
+			record[api.ListServiceSpecificCredentialsInput, api.ListServiceSpecificCredentialsOutput](typeUser,
+				func(in *api.ListServiceSpecificCredentialsInput) *string { return in.UserName })),
 	}
+}
+
+// needServiceCredentials is for the user that the request names, for the caller, or for everyone.
+func needServiceCredentials(_ context.Context, c *awsapi.Call, in *api.ListServiceSpecificCredentialsInput) ([]awsapi.Need, error) {
+	if in.AllUsers != nil && *in.AllUsers {
+		return []awsapi.Need{{Resource: "*"}}, nil
+	}
+	return selfNeed(c, in, typeUser, in.UserName)
+}
+
+func listServiceCredentials(_ context.Context, c *awsapi.Call, in *api.ListServiceSpecificCredentialsInput) (*api.ListServiceSpecificCredentialsOutput, error) {
+	if in.AllUsers == nil || !*in.AllUsers {
+		if _, err := selfUser(c, in.UserName); err != nil {
+			return nil, err
+		}
+	}
+	return &api.ListServiceSpecificCredentialsOutput{ServiceSpecificCredentials: []api.ServiceSpecificCredentialMetadata{}}, nil
 }
 
 // ownOp is selfOp for an operation on what a user has.

@@ -18,6 +18,8 @@ func TestNothing(t *testing.T) {
 		bob.denied(arnOf("user/bob"), "iam:"+action, arnOf("user/bob"), action)
 	}
 	e.do("ListVirtualMFADevices", "AssignmentStatus", "Assigned").has("IsTruncated", "false").empty("VirtualMFADevices")
+	e.do("ListServiceSpecificCredentials", "AllUsers", "true").empty("ServiceSpecificCredentials")
+	bob.denied(arnOf("user/bob"), "iam:ListServiceSpecificCredentials", "*", "ListServiceSpecificCredentials", "AllUsers", "true")
 	for _, action := range []string{"GetLoginProfile", "DeleteLoginProfile"} {
 		e.refused(404, "NoSuchEntity", "Login Profile for User bob cannot be found.", action, "UserName", "BOB")
 		e.refused(404, "NoSuchEntity", "The user with name eve cannot be found.", action, "UserName", "eve")
