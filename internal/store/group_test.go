@@ -260,3 +260,30 @@ func TestRoleDeletionsAreForgotten(t *testing.T) {
 		return err
 	})
 }
+
+// Roles that were there before trust policies were tied to ids are read as tied to none.
+func TestRolesFromBeforeGroups(t *testing.T) {
+	onShared(t, func(t *testing.T, src string) {
+		e, err := openEngine(t.Context(), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.migrate(t.Context(), embeddedMigrations()[:2]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.write.Exec(`INSERT INTO roles (account, name_key, name, path, id, description, trust_policy, max_session, boundary, tags, created_at)
+			VALUES ('` + string(acct) + `', 'old', 'Old', '/', 'AROAold', '', '{}', 3600, '', '[]', 1)`); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.close(); err != nil {
+			t.Fatal(err)
+		}
+		read(t, open(t, Config{Source: src}), func(tx *Tx) error {
+			r, err := tx.GetRole(acct, "old")
+			if err == nil && (r.Name != "Old" || r.Trusted != nil) {
+				t.Errorf("got %+v", r)
+			}
+			return err
+		})
+	})
+}
