@@ -52,15 +52,20 @@ func (a *CertificateAuthority) args() []any {
 		toMicros(a.NotAfter), toList(a.Tags), toMicros(a.CreatedAt), toMicros(a.ChangedAt), toMicros(a.RestorableUntil), toMicros(a.CRLDueAt)}
 }
 
+func (tx *Tx) authorityChanged(account arn.AccountID, region arn.Region, id string) {
+	tx.changed(kindAuthority, account, region, id)
+	tx.changed(kindAuthorityID, "", "", id)
+}
+
 // CreateAuthority adds a CA.
 func (tx *Tx) CreateAuthority(a *CertificateAuthority) error {
-	tx.changed(kindAuthority, a.Account, a.Region, a.ID)
+	tx.authorityChanged(a.Account, a.Region, a.ID)
 	return tx.insert(authorityInsert, a.args()...)
 }
 
 // PutAuthority adds or replaces a CA.
 func (tx *Tx) PutAuthority(a *CertificateAuthority) error {
-	tx.changed(kindAuthority, a.Account, a.Region, a.ID)
+	tx.authorityChanged(a.Account, a.Region, a.ID)
 	_, err := tx.exec(authorityInsert+` ON CONFLICT (account, region, id) DO UPDATE SET type = excluded.type,
 		usage_mode = excluded.usage_mode, status = excluded.status, failure = excluded.failure,
 		configuration = excluded.configuration, revocation = excluded.revocation, key_storage = excluded.key_storage,
@@ -79,7 +84,7 @@ func (tx *Tx) GetAuthority(account arn.AccountID, region arn.Region, id string) 
 
 // DeleteAuthority removes one CA for good, its key with it. Its certificates and revocations stay: they go on counting.
 func (tx *Tx) DeleteAuthority(account arn.AccountID, region arn.Region, id string) error {
-	tx.changed(kindAuthority, account, region, id)
+	tx.authorityChanged(account, region, id)
 	return tx.remove(`DELETE FROM certificate_authorities WHERE account = $1 AND region = $2 AND id = $3`, account, region, id)
 }
 

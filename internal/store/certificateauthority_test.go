@@ -28,24 +28,24 @@ func TestAuthorityResources(t *testing.T) {
 				return CertificateAuthority{Account: acct, Region: region, ID: letter(i), CreatedAt: t0, ChangedAt: t0}
 			}}),
 		lifecycle("issued certificate", resource[IssuedCertificate]{
-			row: IssuedCertificate{acct, region, "ca", "01", "EndEntityCertificate", []byte{1}, t0, later}, changed: IssuedCertificate{acct, region, "ca", "01", "Other", nil, later, later},
+			row: IssuedCertificate{acct, region, "ca", "01", "EndEntityCertificate", []byte{1}, t0, later, ""}, changed: IssuedCertificate{acct, region, "ca", "01", "Other", nil, later, later, ""},
 			create: (*Tx).CreateIssuedCertificate,
 			get:    func(tx *Tx) (*IssuedCertificate, error) { return tx.GetIssuedCertificate(acct, region, "ca", "01") },
 			list: func(tx *Tx, n int, a string) ([]IssuedCertificate, string, error) {
 				return tx.ListIssuedCertificates(acct, region, "ca2", n, a)
 			},
 			numbered: func(i int) IssuedCertificate {
-				return IssuedCertificate{acct, region, "ca2", letter(i), "T", []byte{1}, t0, later}
+				return IssuedCertificate{acct, region, "ca2", letter(i), "T", []byte{1}, t0, later, ""}
 			}}),
 		lifecycle("revocation", resource[RevokedCertificate]{
-			row: RevokedCertificate{acct, region, "key", "01", t0, 1, later}, changed: RevokedCertificate{acct, region, "key", "01", later, 4, later},
+			row: RevokedCertificate{acct, region, "key", "01", t0, 1, later, ""}, changed: RevokedCertificate{acct, region, "key", "01", later, 4, later, ""},
 			create: (*Tx).CreateRevokedCertificate,
 			get:    func(tx *Tx) (*RevokedCertificate, error) { return tx.GetRevokedCertificate(acct, region, "key", "01") },
 			list: func(tx *Tx, n int, a string) ([]RevokedCertificate, string, error) {
 				return tx.ListRevokedCertificates(acct, region, "key2", n, a)
 			},
 			numbered: func(i int) RevokedCertificate {
-				return RevokedCertificate{acct, region, "key2", letter(i), t0, 0, later}
+				return RevokedCertificate{acct, region, "key2", letter(i), t0, 0, later, ""}
 			}}),
 	}
 	onEngines(t, func(t *testing.T, src string) {
@@ -104,26 +104,98 @@ func ids(list []CertificateAuthority) (out []string) {
 	return out
 }
 
-func TestAuthorityCRLs(t *testing.T) {
+// TestAuthorityLists: rows and parts of revocation lists, and what of them is served.
+func TestAuthorityLists(t *testing.T) {
 	onEngines(t, func(t *testing.T, src string) {
-		db := open(t, Config{Source: src})
-		newer := AuthorityCRL{acct, region, "ca", 7, t0, []byte{7}}
-		for _, c := range []AuthorityCRL{{acct, region, "ca", 5, t0, []byte{5}}, newer, {acct, region, "ca", 6, t0, []byte{6}}} {
-			update(t, db, func(tx *Tx) error { return tx.PutAuthorityCRL(&c) })
+		db := open(t, Config{Source: src, Poll: time.Hour})
+		row := AuthorityList{acct, region, "ca", "ca", "http://x/y.crl", []string{"a", "b"}, 3, t0, t0, 0, t0, 2, 5, t0}
+		put := func(l AuthorityList) { update(t, db, func(tx *Tx) error { return tx.PutAuthorityList(&l) }) }
+		put(row)
+		_, err := db.View().PublishedList(t.Context(), "ca")
+		wantIs(t, "before a list was signed", err, ErrNotFound)
+		update(t, db, func(tx *Tx) error {
+			return errors.Join(tx.PutListChunk("ca", 6, 0, []byte("old")), tx.PutListChunk("ca", 7, 0, []byte("abc")), tx.PutListChunk("ca", 7, 1, []byte("de")),
+				tx.DropListChunks("ca", 7), tx.SoilAuthorityList(acct, region, "ca", "ca"))
+		})
+		row.Number = 7
+		put(row)
+		p, err := db.View().PublishedList(t.Context(), "ca")
+		if err != nil {
+			t.Fatal(err)
 		}
+		if d := cmp.Diff(row, p.Row.AuthorityList); d != "" || p.Row.DER != nil {
+			t.Error(d, p.Row.DER)
+		}
+		part, err := db.View().ListChunk(t.Context(), &p.Row.AuthorityList, 1)
+		if err != nil || string(part) != "de" {
+			t.Errorf("part 1: %q %v", part, err)
+		}
+		row.Chunks = 1
+		put(row)
+		if p, err = db.View().PublishedList(t.Context(), "ca"); err != nil || string(p.Row.DER) != "abc" {
+			t.Errorf("a list of one part: %v %v", p, err)
+		}
+		one, two := row, row
+		one.ID, two.ID, two.CreatedAt = "p1", "p2", t0.Add(time.Second)
+		put(one)
+		put(two)
+		update(t, db, func(tx *Tx) error { return tx.GrowAuthorityList(&two) })
 		read(t, db, func(tx *Tx) error {
-			got, err := tx.GetAuthorityCRL(acct, region, "ca")
+			_, gone := tx.GetListChunk("ca", 6, 0)
+			wantIs(t, "an old part", gone, ErrNotFound)
+			current, err := tx.CurrentPartition(acct, region, "ca")
 			if err != nil {
 				return err
 			}
-			found, err := tx.FindAuthorityCRL("ca")
-			if d := cmp.Diff(&newer, got) + cmp.Diff(got, found); d != "" {
-				t.Error(d)
+			all, _, err := tx.ListAuthorityLists(acct, region, "ca", 10, "")
+			if got := fmt.Sprintf("%s %d %d", current.ID, current.Size, len(all)); got != "p2 4 3" {
+				t.Errorf("got %s", got)
 			}
-			_, missing := tx.FindAuthorityCRL("other")
-			wantIs(t, "another CA's list", missing, ErrNotFound)
 			return err
 		})
+	})
+}
+
+// TestPublishing: responders, policies, permissions and reports of CAs.
+func TestPublishing(t *testing.T) {
+	onEngines(t, func(t *testing.T, src string) {
+		db := open(t, Config{Source: src, Poll: time.Hour})
+		responder := OCSPResponder{acct, region, "ca", []byte{1}, []byte{2}, t0, t0}
+		policy := AuthorityPolicy{acct, region, "ca", "{}", t0}
+		permission := AuthorityPermission{acct, region, "ca", "acm.amazonaws.com", "123456789012", []string{"IssueCertificate"}, t0}
+		report := AuditReport{acct, region, "ca", "id", "JSON", "bucket", "CREATING", t0, t0, 1}
+		_, err := db.View().OCSPResponder(t.Context(), acct, region, "ca")
+		wantIs(t, "no responder", err, ErrNotFound)
+		update(t, db, func(tx *Tx) error {
+			return errors.Join(tx.PutOCSPResponder(&responder), tx.PutAuthorityPolicy(&policy), tx.CreateAuthorityPermission(&permission), tx.PutAuditReport(&report))
+		})
+		seen, err := db.View().OCSPResponder(t.Context(), acct, region, "ca")
+		if err != nil || cmp.Diff(responder, seen.Row) != "" {
+			t.Errorf("responder %v %v", seen, err)
+		}
+		wantIs(t, "second permission", db.Update(t.Context(), func(tx *Tx) error { return tx.CreateAuthorityPermission(&permission) }), ErrExists)
+		read(t, db, func(tx *Tx) error {
+			p, err := tx.GetAuthorityPolicy(acct, region, "ca")
+			r, err2 := tx.GetAuditReport(acct, region, "ca", "id")
+			l, _, err3 := tx.ListAuthorityPermissions(acct, region, "ca", 1, "")
+			due, err4 := tx.ListRespondersDue(5)
+			reports, err5 := tx.ListAuditReportsDue(5)
+			n, err6 := tx.CountAuditReportsDue(acct, region, "ca")
+			if err := errors.Join(err, err2, err3, err4, err5, err6); err != nil {
+				return err
+			}
+			if d := cmp.Diff(&policy, p) + cmp.Diff(&report, r) + cmp.Diff([]AuthorityPermission{permission}, l) + cmp.Diff([]OCSPResponder{responder}, due) +
+				cmp.Diff([]AuditReport{report}, reports); d != "" || n != 1 {
+				t.Error(d, n)
+			}
+			return nil
+		})
+		update(t, db, func(tx *Tx) error {
+			return errors.Join(tx.DeleteOCSPResponder(acct, region, "ca"), tx.DeleteAuthorityPolicy(acct, region, "ca"),
+				tx.DeleteAuthorityPermission(acct, region, "ca", "acm.amazonaws.com", "123456789012"))
+		})
+		_, err = db.View().OCSPResponder(t.Context(), acct, region, "ca")
+		wantIs(t, "a removed responder", err, ErrNotFound)
 	})
 }
 
@@ -173,7 +245,7 @@ func TestRevocationReachesOtherNodes(t *testing.T) {
 		if revoked(here, serial) || revoked(there, serial) {
 			t.Fatal("revoked before")
 		}
-		r := &RevokedCertificate{acct, region, key, serial, t0, 1, t0}
+		r := &RevokedCertificate{acct, region, key, serial, t0, 1, t0, ""}
 		update(t, here, func(tx *Tx) error { return tx.CreateRevokedCertificate(r) })
 		if !revoked(here, serial) {
 			t.Error("not seen by its own node")

@@ -26,7 +26,9 @@ const (
 	kindPolicyHost   kind = "policy-host"          // the directories of one enrollment host
 	kindConnector    kind = "connector"            // with its templates and their access entries
 	kindConnectors   kind = "directory-connectors" // the connectors of one directory
-	kindOther        kind = "other"                // bumps the revision; nothing cached
+	kindAuthorityID  kind = "authority-id"         // a private CA by its id alone
+	kindResponder    kind = "ocsp-responder"
+	kindOther        kind = "other" // bumps the revision; nothing cached
 )
 
 // change names one entry of the cached view. It is also the view's key.

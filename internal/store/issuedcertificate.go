@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
@@ -16,25 +17,36 @@ type IssuedCertificate struct {
 	DER       []byte
 	IssuedAt  time.Time
 	NotAfter  time.Time
+	Partition string // the partition of the CA's revocation lists; "" for none
 }
 
-const issuedColumns = `account, region, authority, serial, template, der, issued_at, not_after`
+const issuedColumns = `account, region, authority, serial, template, der, issued_at, not_after, partition_id`
 
 func scanIssued(s scanner, c *IssuedCertificate) error {
-	return s.Scan(&c.Account, &c.Region, &c.Authority, &c.Serial, &c.Template, blob{&c.DER}, micros{&c.IssuedAt}, micros{&c.NotAfter})
+	return s.Scan(&c.Account, &c.Region, &c.Authority, &c.Serial, &c.Template, blob{&c.DER}, micros{&c.IssuedAt}, micros{&c.NotAfter}, &c.Partition)
 }
 
 // CreateIssuedCertificate adds a certificate. It is not in the cached view, so that no revision moves: issuing must not
 // make every node drop anything.
 func (tx *Tx) CreateIssuedCertificate(c *IssuedCertificate) error {
-	return tx.insert(`INSERT INTO issued_certificates (`+issuedColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		c.Account, c.Region, c.Authority, c.Serial, c.Template, notNil(c.DER), toMicros(c.IssuedAt), toMicros(c.NotAfter))
+	return tx.insert(`INSERT INTO issued_certificates (`+issuedColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		c.Account, c.Region, c.Authority, c.Serial, c.Template, notNil(c.DER), toMicros(c.IssuedAt), toMicros(c.NotAfter), c.Partition)
 }
 
 // GetIssuedCertificate reads one certificate.
 func (tx *Tx) GetIssuedCertificate(account arn.AccountID, region arn.Region, authority, serial string) (*IssuedCertificate, error) {
 	return one(tx, scanIssued, `SELECT `+issuedColumns+` FROM issued_certificates WHERE account = $1 AND region = $2 AND authority = $3 AND serial = $4`,
 		account, region, authority, serial)
+}
+
+// HasIssuedCertificate reports whether the CA issued a certificate with the serial (32 hex digits). It reads the store.
+func (v *View) HasIssuedCertificate(ctx context.Context, account arn.AccountID, region arn.Region, authority, serial string) (bool, error) {
+	n := 0
+	err := v.db.Read(ctx, func(tx *Tx) (err error) {
+		n, err = tx.count(`SELECT COUNT(*) FROM issued_certificates WHERE account = $1 AND region = $2 AND authority = $3 AND serial = $4`, account, region, authority, serial)
+		return err
+	})
+	return n > 0, err
 }
 
 // ListIssuedCertificates pages through a CA's certificates by serial.

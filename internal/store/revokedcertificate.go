@@ -19,12 +19,13 @@ type RevokedCertificate struct {
 	RevokedAt time.Time
 	Reason    int       // RFC 5280 §5.3.1
 	NotAfter  time.Time // of the certificate; zero if unknown
+	Partition string    // of the certificate; "" for none
 }
 
-const revokedColumns = `account, region, issuer_key, serial, revoked_at, reason, not_after`
+const revokedColumns = `account, region, issuer_key, serial, revoked_at, reason, not_after, partition_id`
 
 func scanRevoked(s scanner, r *RevokedCertificate) error {
-	return s.Scan(&r.Account, &r.Region, &r.IssuerKey, &r.Serial, micros{&r.RevokedAt}, &r.Reason, micros{&r.NotAfter})
+	return s.Scan(&r.Account, &r.Region, &r.IssuerKey, &r.Serial, micros{&r.RevokedAt}, &r.Reason, micros{&r.NotAfter}, &r.Partition)
 }
 
 // revokedBucket is the view's key of a serial: an issuer's revocations are cached in 256 parts, so that one more makes
@@ -39,8 +40,8 @@ func revokedBucket(issuerKey, serial string) string {
 // CreateRevokedCertificate adds a revocation; one that is there stays as it is.
 func (tx *Tx) CreateRevokedCertificate(r *RevokedCertificate) error {
 	tx.changed(kindRevoked, r.Account, r.Region, revokedBucket(r.IssuerKey, r.Serial))
-	return tx.insert(`INSERT INTO revoked_certificates (`+revokedColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		r.Account, r.Region, r.IssuerKey, r.Serial, toMicros(r.RevokedAt), r.Reason, toMicros(r.NotAfter))
+	return tx.insert(`INSERT INTO revoked_certificates (`+revokedColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		r.Account, r.Region, r.IssuerKey, r.Serial, toMicros(r.RevokedAt), r.Reason, toMicros(r.NotAfter), r.Partition)
 }
 
 // GetRevokedCertificate reads one revocation.
@@ -56,26 +57,52 @@ func (tx *Tx) ListRevokedCertificates(account arn.AccountID, region arn.Region, 
 		account, region, issuerKey, after)
 }
 
-// revokedPart is one bucket's serials, sorted.
-type revokedPart []string
+// ListPartitionRevocations pages through the revocations of one partition by serial.
+func (tx *Tx) ListPartitionRevocations(account arn.AccountID, region arn.Region, issuerKey, partition string, limit int, after string) ([]RevokedCertificate, string, error) {
+	return page(tx, scanRevoked, func(r *RevokedCertificate) string { return r.Serial }, limit,
+		`SELECT `+revokedColumns+` FROM revoked_certificates WHERE account = $1 AND region = $2 AND issuer_key = $3 AND partition_id = $4 AND partition_id <> ''
+		AND serial > $5 ORDER BY serial LIMIT $6`, account, region, issuerKey, partition, after)
+}
+
+// RevokedPart is what is remembered of one bucket: its revocations by serial.
+type RevokedPart struct{ entries []revokedEntry }
+
+type revokedEntry struct {
+	serial string
+	at     int64 // microseconds
+	reason int
+}
+
+// Find returns the time and the reason of a revocation.
+func (p *RevokedPart) Find(serial string) (at time.Time, reason int, found bool) {
+	n, found := slices.BinarySearchFunc(p.entries, serial, func(e revokedEntry, s string) int { return strings.Compare(e.serial, s) })
+	if !found {
+		return time.Time{}, 0, false
+	}
+	return fromMicros(p.entries[n].at), p.entries[n].reason, true
+}
 
 // Revoked reports whether the certificate with the serial (lower-case hex of even length) has been revoked by the owner
 // of the issuer key. It answers from memory once the serial's part of the issuer's revocations is there.
 func (v *View) Revoked(ctx context.Context, account arn.AccountID, region arn.Region, issuerKey, serial string) (bool, error) {
-	key := change{kindRevoked, account, region, revokedBucket(issuerKey, serial)}
-	c, err := lookup(v, ctx, key, loadRevoked)
+	c, err := v.RevokedPart(ctx, account, region, issuerKey, serial)
 	if err != nil {
 		return false, err
 	}
-	_, found := slices.BinarySearch(c.Row, serial)
+	_, _, found := c.Row.Find(serial)
 	return found, nil
 }
 
-func loadRevoked(tx *Tx, k change) (*revokedPart, error) {
+// RevokedPart returns the part of an issuer's revocations that the serial belongs to. It is another one after each
+// revocation in it, so that what was made from a part can be dropped with it.
+func (v *View) RevokedPart(ctx context.Context, account arn.AccountID, region arn.Region, issuerKey, serial string) (*Cached[RevokedPart], error) {
+	return lookup(v, ctx, change{kindRevoked, account, region, revokedBucket(issuerKey, serial)}, loadRevoked)
+}
+
+func loadRevoked(tx *Tx, k change) (*RevokedPart, error) {
 	issuerKey, prefix, _ := strings.Cut(k.id, "/")
-	serials, err := all(tx, func(s scanner, serial *string) error { return s.Scan(serial) },
-		`SELECT serial FROM revoked_certificates WHERE account = $1 AND region = $2 AND issuer_key = $3 AND serial >= $4 AND serial < $5 ORDER BY serial`,
+	entries, err := all(tx, func(s scanner, e *revokedEntry) error { return s.Scan(&e.serial, &e.at, &e.reason) },
+		`SELECT serial, revoked_at, reason FROM revoked_certificates WHERE account = $1 AND region = $2 AND issuer_key = $3 AND serial >= $4 AND serial < $5 ORDER BY serial`,
 		k.account, k.region, issuerKey, prefix, prefix+"~") // "~" is above every hex digit
-	part := revokedPart(serials)
-	return &part, err
+	return &RevokedPart{entries}, err
 }

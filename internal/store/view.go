@@ -120,6 +120,14 @@ func (v *View) Authority(ctx context.Context, account arn.AccountID, region arn.
 	})
 }
 
+// PublicAuthority returns the private CA with the id, whichever account and region it is in: who asks for its certificate
+// or for OCSP knows nothing else. Ids are random.
+func (v *View) PublicAuthority(ctx context.Context, id string) (*Cached[CertificateAuthority], error) {
+	return lookup(v, ctx, change{kindAuthorityID, "", "", id}, func(tx *Tx, k change) (*CertificateAuthority, error) {
+		return one(tx, scanAuthority, `SELECT `+authorityColumns+` FROM certificate_authorities WHERE id = $1 LIMIT 1`, k.id)
+	})
+}
+
 // Role returns a role by name, in any case.
 func (v *View) Role(ctx context.Context, account arn.AccountID, name string) (*Cached[RoleBundle], error) {
 	return lookupName(v, ctx, kindRole, account, name, loadRole)
