@@ -176,14 +176,23 @@ func authorityKeyID(id []byte) (pkix.Extension, error) {
 
 // keyID is the SHA-1 of the public key's bits (RFC 5280 §4.2.1.2 method 1).
 func keyID(spki []byte) ([]byte, error) {
+	key, err := publicKeyBits(spki)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha1.Sum(key) //nolint:gosec // see the import
+	return sum[:], nil
+}
+
+// publicKeyBits is the BIT STRING of a public key, without its algorithm.
+func publicKeyBits(spki []byte) ([]byte, error) {
 	s := cryptobyte.String(spki)
 	var seq, algorithm cryptobyte.String
 	var key asn1.BitString
 	if !s.ReadASN1(&seq, cbasn1.SEQUENCE) || !seq.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !seq.ReadASN1BitString(&key) {
 		return nil, refuse(BadCSR, "the public key is malformed")
 	}
-	sum := sha1.Sum(key.Bytes) //nolint:gosec // see the import
-	return sum[:], nil
+	return key.Bytes, nil
 }
 
 // encode lists the extensions other than alternative names, structured ones first.

@@ -1,8 +1,13 @@
 package authority
 
 import (
+	"crypto"
 	"encoding/pem"
+	"math/big"
 	"testing"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
 )
 
 // FuzzCSR: whatever is sent is refused, or certified into something that parses and is no CA.
@@ -41,6 +46,40 @@ func FuzzPassthrough(f *testing.F) {
 			if err == nil && cert.IsCA {
 				t.Error("a CA certificate came of an end-entity template")
 			}
+		}
+	})
+}
+
+// FuzzOCSPRequest: what is read has names within the limits, and what is answered reads back elsewhere.
+func FuzzOCSPRequest(f *testing.F) {
+	root := newRoot(f, P256)
+	responder := newTestResponder(f, root)
+	leaf := issue(f, root, &Request{CSR: leafCSR(f, "seed"), Template: template(f, DefaultTemplate)})
+	seed, err := ocsp.CreateRequest(leaf, root.Certificate, &ocsp.RequestOptions{Hash: crypto.SHA256})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Add([]byte{0x30, 0})
+	f.Add(ocspRequest(f, root.Certificate, make([]byte, 16), leaf.SerialNumber, big.NewInt(7)))
+	f.Fuzz(func(t *testing.T, der []byte) {
+		req, err := ParseOCSPRequest(der)
+		if err != nil {
+			return
+		}
+		if len(req.IDs) == 0 || len(req.IDs) > maxOCSPIDs || len(req.Nonce) > maxNonce {
+			t.Fatalf("%d names, nonce of %d bytes", len(req.IDs), len(req.Nonce))
+		}
+		var answers []OCSPAnswer
+		for _, id := range req.IDs {
+			answers = append(answers, OCSPAnswer{ID: id.Raw, Status: CertUnknown})
+		}
+		out, err := responder.Sign(answers, req.Nonce, now, now.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out) == 0 {
+			t.Error("no answer")
 		}
 	})
 }

@@ -26,6 +26,8 @@ type Issuer struct {
 
 	// DistributionPoint is where the CA's revocation list is found; "" for nowhere.
 	DistributionPoint string
+	// OCSP and CAIssuers are where the CA's OCSP responder and its certificate are found; "" for nowhere.
+	OCSP, CAIssuers string
 }
 
 // Request asks for one certificate.

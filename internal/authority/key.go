@@ -6,7 +6,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	_ "crypto/sha512" // for crypto.SHA384 and SHA512
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 
 	"github.com/rolecall/rolecall/internal/keyring"
@@ -118,6 +121,31 @@ func (a SigningAlgorithm) signature(pub crypto.PublicKey) (x509.SignatureAlgorit
 		return x509.ECDSAWithSHA512, nil
 	}
 	return 0, refuse(BadArgument, "the signing algorithm %s does not fit the key of the certificate authority", clip(string(a)))
+}
+
+// identifier is the algorithm for a key in DER, and its hash.
+func (a SigningAlgorithm) identifier(pub crypto.PublicKey) ([]byte, crypto.Hash, error) {
+	algorithm, err := a.signature(pub)
+	if err != nil {
+		return nil, 0, err
+	}
+	known := map[x509.SignatureAlgorithm]struct {
+		oid  asn1.ObjectIdentifier
+		hash crypto.Hash
+	}{
+		x509.SHA256WithRSA:   {asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, crypto.SHA256},
+		x509.SHA384WithRSA:   {asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12}, crypto.SHA384},
+		x509.SHA512WithRSA:   {asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}, crypto.SHA512},
+		x509.ECDSAWithSHA256: {asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}, crypto.SHA256},
+		x509.ECDSAWithSHA384: {asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}, crypto.SHA384},
+		x509.ECDSAWithSHA512: {asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4}, crypto.SHA512},
+	}[algorithm]
+	id := pkix.AlgorithmIdentifier{Algorithm: known.oid}
+	if _, isRSA := pub.(*rsa.PublicKey); isRSA { // RFC 4055 §5: NULL; RFC 5758 §3.2: absent
+		id.Parameters = asn1.NullRawValue
+	}
+	der, err := asn1.Marshal(id)
+	return der, known.hash, err
 }
 
 // Fits reports whether a CA with a key of the kind can sign so.

@@ -38,6 +38,9 @@ func oidDistributionPoints() asn1.ObjectIdentifier { return asn1.ObjectIdentifie
 func oidPolicies() asn1.ObjectIdentifier           { return asn1.ObjectIdentifier{2, 5, 29, 32} }
 func oidAuthorityKeyID() asn1.ObjectIdentifier     { return asn1.ObjectIdentifier{2, 5, 29, 35} }
 func oidExtendedUsage() asn1.ObjectIdentifier      { return asn1.ObjectIdentifier{2, 5, 29, 37} }
+func oidAuthorityInfoAccess() asn1.ObjectIdentifier {
+	return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
+}
 func oidSubjectInfoAccess() asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 11}
 }

@@ -180,6 +180,11 @@ func (i *Issuer) fixed(r *Request) ([]pkix.Extension, error) {
 			return nil, err
 		}
 	}
+	if !t.Root() && i.OCSP+i.CAIssuers != "" {
+		if err := add(authorityInfoAccess(i.OCSP, i.CAIssuers)); err != nil {
+			return nil, err
+		}
+	}
 	return list, nil
 }
 
