@@ -36,6 +36,7 @@ var tiers = []struct {
 	{"internal/gate", 6},
 	{"internal/authority", 6},
 	{"internal/adtemplate", 6},
+	{"internal/bucket", 2},
 	{"internal/issuance", 7},
 	{"internal/service/", 8},
 	{"internal/enroll", 8},

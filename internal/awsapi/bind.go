@@ -19,6 +19,7 @@ type Binding struct {
 	need    func(context.Context, *Call, any) ([]Need, error)
 	call    func(context.Context, *Call, any) (any, error)
 	record  func(in, out any) []Resource
+	ahead   func(context.Context, *Call, any) error
 	noTx    bool
 	noAudit bool
 	err     error
@@ -32,6 +33,15 @@ func NoTx() BindOption { return func(b *Binding) { b.noTx = true } }
 
 // SkipAudit leaves successes of a read-only operation out of the audit trail. Register refuses it for mutations.
 func SkipAudit() BindOption { return func(b *Binding) { b.noAudit = true } }
+
+// Ahead runs fn before the transaction of a mutation, for what takes long and must not hold the store: asking another
+// server whether the mutation could succeed. The caller's permissions are decided before it in a transaction of their
+// own, and again with the mutation. The call has no transaction meanwhile. The function must match the operation's input.
+func Ahead[In any](fn func(context.Context, *Call, *In) error) BindOption {
+	return func(b *Binding) {
+		b.ahead = func(ctx context.Context, c *Call, in any) error { return fn(ctx, c, in.(*In)) }
+	}
+}
 
 // Record names the resources of a call for its audit event. The function must match the operation's types; out is nil
 // after a failure.

@@ -87,6 +87,11 @@ func (rt *Router) run(ctx context.Context, ex *exchange, b *Binding, c *Call, in
 		}
 		return insertEvent(tx, rt.event(ex, b, c, in, out, nil))
 	}
+	if b.ahead != nil {
+		if err := rt.lookAhead(ctx, b, c, in); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !b.op.ReadOnly:
 		return rt.cfg.DB.Update(ctx, inTx)
@@ -103,6 +108,19 @@ func (rt *Router) run(ctx context.Context, ex *exchange, b *Binding, c *Call, in
 		return nil
 	}
 	return rt.auditRead(ctx, b, rt.event(ex, b, c, in, out, nil))
+}
+
+// lookAhead runs what a binding does before its transaction, if the caller has the permissions.
+func (rt *Router) lookAhead(ctx context.Context, b *Binding, c *Call, in any) error {
+	err := rt.cfg.DB.Read(ctx, func(tx *Tx) error {
+		c.Tx = tx
+		defer func() { c.Tx = nil }()
+		return rt.authorize(ctx, b, c, in)
+	})
+	if err != nil {
+		return err
+	}
+	return b.ahead(ctx, c, in)
 }
 
 // auditRead records a success that changed nothing. What hands out credentials waits for the disk; what only looked does
@@ -130,27 +148,36 @@ func (rt *Router) handle(ctx context.Context, b *Binding, c *Call, in any) (out 
 			out, err = nil, Internal(fmt.Errorf("panic: %v", p))
 		}
 	}()
-	if b.need != nil {
-		needs, err := b.need(ctx, c, in)
-		if err != nil {
-			return nil, err
-		}
-		if len(needs) == 0 {
-			return nil, Internal(errNoNeed)
-		}
-		for _, n := range needs {
-			if n.Action == "" {
-				n.Action = b.op.Action()
-			}
-			if n.Resource == "" {
-				n.Resource = "*"
-			}
-			if err := rt.cfg.Gate.Authorize(ctx, c.Principal, c, n); err != nil {
-				return nil, err
-			}
-		}
+	if err := rt.authorize(ctx, b, c, in); err != nil {
+		return nil, err
 	}
 	return b.call(ctx, c, in)
+}
+
+// authorize decides everything that the call needs.
+func (rt *Router) authorize(ctx context.Context, b *Binding, c *Call, in any) error {
+	if b.need == nil {
+		return nil
+	}
+	needs, err := b.need(ctx, c, in)
+	if err != nil {
+		return err
+	}
+	if len(needs) == 0 {
+		return Internal(errNoNeed)
+	}
+	for _, n := range needs {
+		if n.Action == "" {
+			n.Action = b.op.Action()
+		}
+		if n.Resource == "" {
+			n.Resource = "*"
+		}
+		if err := rt.cfg.Gate.Authorize(ctx, c.Principal, c, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refuse records a failed call and answers it. An event that cannot be written turns the answer into InternalFailure.

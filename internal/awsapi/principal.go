@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rolecall/rolecall/iampolicy"
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/sigv4"
 )
@@ -44,6 +45,10 @@ type Need struct {
 	Resource string                  // ARN; empty is "*"
 	Context  func(*ConditionContext) // adds the request's own condition keys; may be nil
 	Message  string                  // overrides the denial's text
+	// Policy is the resource's own policy; nil for none. Owner is the account of the resource, if it is not the caller's:
+	// both sides must allow then. Without Owner, what the caller's account lacks is denied before the policy is asked.
+	Policy *iampolicy.Policy
+	Owner  arn.AccountID
 }
 
 // Gate authenticates requests and authorizes calls. Both fail with *[Error] when the client is to learn why; any other

@@ -40,12 +40,20 @@ func (g *Gate) Authorize(ctx context.Context, p *awsapi.Principal, call *awsapi.
 			return err
 		}
 	}
-	if p.Type == awsapi.Root {
+	set := &iampolicy.Set{}
+	crosses := n.Owner != "" && n.Owner != p.Account
+	if p.Type == awsapi.Root && (!crosses && n.Policy == nil) {
 		return sameAccount(p, resource, action)
 	}
-	set, err := g.PolicySet(ctx, p)
-	if err != nil {
-		return err
+	if p.Type != awsapi.Root { // a root has no policies of its own, and needs none
+		var err error
+		if set, err = g.PolicySet(ctx, p); err != nil {
+			return err
+		}
+	}
+	set.Resource = n.Policy
+	if crosses {
+		set.ResourceAccount = string(n.Owner)
 	}
 	return g.decide(set, p, policyPrincipal(p), call, n.Context, action, resource)
 }

@@ -10,10 +10,22 @@ import (
 )
 
 // Issuer issues from the CAs in the store. It is safe for concurrent use.
-type Issuer struct{ keys authority.Keys }
+type Issuer struct {
+	keys          authority.Keys
+	buckets       string // the URL above all buckets; "" for none
+	partitionSize int
+}
 
 // New makes an issuer that finds the CAs' keys in keys.
-func New(keys authority.Keys) *Issuer { return &Issuer{keys: keys} }
+func New(keys authority.Keys) *Issuer { return &Issuer{keys: keys, partitionSize: partitionSize} }
+
+// WithBuckets is the issuer for a server that writes lists to buckets under the URL: it is what certificates say when a
+// CA has a bucket and no name of its own. "" for none.
+func (i *Issuer) WithBuckets(url string) *Issuer {
+	c := *i
+	c.buckets = url
+	return &c
+}
 
 // Keys are the CA keys that the issuer works with.
 func (i *Issuer) Keys() authority.Keys { return i.keys }
@@ -24,15 +36,10 @@ func (i *Issuer) Load(ca *store.CertificateAuthority) (*authority.Issuer, error)
 	if err != nil {
 		return nil, fmt.Errorf("stored request of certificate authority %s: %w", ca.ID, err)
 	}
-	revocation, err := RevocationOf(ca)
-	if err != nil {
-		return nil, err
-	}
 	a := &authority.Issuer{
 		ID: ca.ID, Keys: i.keys, KeyRef: ca.KeyRef, PublicKey: req.PublicKey, Subject: req.RawSubject,
-		RootType:          ca.Type == string(pca.CertificateAuthorityTypeRoot),
-		ShortLived:        ca.UsageMode == string(pca.CertificateAuthorityUsageModeShortLivedCertificate),
-		DistributionPoint: distributionPoint(ca, revocation),
+		RootType:   ca.Type == string(pca.CertificateAuthorityTypeRoot),
+		ShortLived: ca.UsageMode == string(pca.CertificateAuthorityUsageModeShortLivedCertificate),
 	}
 	if a.Certificate, err = Certificate(ca); err != nil {
 		return nil, err
@@ -46,12 +53,18 @@ type Issued struct {
 	Certificate *x509.Certificate
 	Serial      string // as in the certificate's ARN: 32 lower-case hex digits
 	ARN         string
+	// NewPartition says that the certificate is the first of a partition, whose list is yet to be signed.
+	NewPartition bool
 }
 
 // Issue signs what req asks for and stores the certificate in tx: it is durable when the transaction is. Refusals are of
 // type *authority.Error. The caller has made sure that the CA may issue now.
 func (i *Issuer) Issue(tx *store.Tx, ca *store.CertificateAuthority, req *authority.Request) (*Issued, error) {
 	issuer, err := i.Load(ca)
+	if err != nil {
+		return nil, err
+	}
+	partition, made, err := i.locate(tx, ca, issuer, req)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +77,8 @@ func (i *Issuer) Issue(tx *store.Tx, ca *store.CertificateAuthority, req *author
 		return nil, err
 	}
 	serial := fmt.Sprintf("%032x", cert.SerialNumber)
-	return &Issued{Certificate: cert, Serial: serial, ARN: CertificateARN(ca, serial)}, tx.CreateIssuedCertificate(&store.IssuedCertificate{
+	return &Issued{Certificate: cert, Serial: serial, ARN: CertificateARN(ca, serial), NewPartition: made}, tx.CreateIssuedCertificate(&store.IssuedCertificate{
 		Account: ca.Account, Region: ca.Region, Authority: ca.ID, Serial: serial, Template: req.Template.Name(), DER: cert.Raw,
-		IssuedAt: req.Now, NotAfter: cert.NotAfter,
+		IssuedAt: req.Now, NotAfter: cert.NotAfter, Partition: partition,
 	})
 }

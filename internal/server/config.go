@@ -23,6 +23,17 @@ type Config struct {
 	// Default: 127.0.0.1:8443.
 	Listen []string
 
+	// DistributionListen holds addresses "http://HOST:PORT", loopback or not, that serve revocation lists, OCSP and CA
+	// certificates over plain HTTP, and nothing else. Such answers are public and signed, and clients fetch them without
+	// TLS (RFC 5280 §8).
+	DistributionListen []string
+
+	// S3Endpoint is the http:// or https:// URL of an S3 server that revocation lists and audit reports of private CAs
+	// are written to; "" for none. S3Region signs for it (default: Region), with the profile S3Profile (default: default)
+	// of the AWS credentials file S3Credentials, which is read again for every object. S3CABundle is a PEM file of what
+	// an HTTPS endpoint is trusted by, beside the system's roots.
+	S3Endpoint, S3Region, S3Credentials, S3Profile, S3CABundle string
+
 	// MetricsListen is the loopback address for metrics, health and profiling; "off" for none.
 	// Default: 127.0.0.1:8444.
 	MetricsListen string
@@ -124,7 +135,34 @@ func (c *Config) normalise() error {
 			return fmt.Errorf("plain HTTP is served on loopback only, not on %s", plain)
 		}
 	}
+	if err := c.normaliseDistribution(); err != nil {
+		return err
+	}
 	return c.normaliseIdentity()
+}
+
+func (c *Config) normaliseDistribution() error {
+	for _, address := range c.DistributionListen {
+		if plain, isPlain := strings.CutPrefix(address, "http://"); !isPlain || strings.ContainsAny(plain, "/@") {
+			return fmt.Errorf("the distribution address %s is not of the form http://HOST:PORT", address)
+		}
+	}
+	if c.S3Endpoint == "" {
+		if c.S3Region+c.S3Credentials+c.S3Profile+c.S3CABundle != "" {
+			return errors.New("--s3-region, --s3-credentials, --s3-profile and --s3-ca-bundle need --s3-endpoint")
+		}
+		return nil
+	}
+	if c.S3Credentials == "" {
+		return errors.New("--s3-endpoint needs --s3-credentials, an AWS credentials file")
+	}
+	if c.S3Region == "" {
+		c.S3Region = c.Region
+	}
+	if c.S3Profile == "" {
+		c.S3Profile = "default"
+	}
+	return nil
 }
 
 func (c *Config) normaliseIdentity() error {

@@ -46,6 +46,11 @@ func (s *Server) listen(background context.Context) error {
 			return err
 		}
 	}
+	for _, address := range s.cfg.DistributionListen {
+		if err := s.serve(strings.TrimPrefix(address, "http://"), distribution, s.publicHandler, nil); err != nil {
+			return err
+		}
+	}
 	if s.cfg.MetricsListen == "off" {
 		return nil
 	}
@@ -86,6 +91,12 @@ func (s *Server) certificateHosts() []string {
 	return hosts
 }
 
+// distribution stands for a scheme: the address serves only what is public.
+const distribution = "distribution"
+
+// maxPublicHeaderBytes is for requests that carry no more than an OCSP request in their path.
+const maxPublicHeaderBytes = 32 << 10
+
 // serve starts one HTTP server on address. Without a scheme it is the operator's address.
 func (s *Server) serve(address, scheme string, h http.Handler, tlsConfig *tls.Config) error {
 	l, err := net.Listen("tcp", address)
@@ -100,6 +111,9 @@ func (s *Server) serve(address, scheme string, h http.Handler, tlsConfig *tls.Co
 	}
 	s.servers = append(s.servers, srv)
 	switch {
+	case scheme == distribution:
+		srv.MaxHeaderBytes = maxPublicHeaderBytes
+		s.distributionAddrs = append(s.distributionAddrs, l.Addr().String())
 	case scheme == "":
 		s.operationsAddr = l.Addr().String()
 	case s.endpoint == "":

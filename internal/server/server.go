@@ -42,7 +42,8 @@ type Server struct {
 	account  arn.AccountID
 	endpoint string
 
-	operationsAddr string // metrics, health and profiling; "" for none
+	operationsAddr    string   // metrics, health and profiling; "" for none
+	distributionAddrs []string // lists, OCSP and CA certificates
 
 	ring    *keyring.Ring
 	db      *store.DB
@@ -51,6 +52,8 @@ type Server struct {
 	metrics *metrics.Registry
 	health  *metrics.Health
 	handler http.Handler
+	// publicHandler serves revocation lists, OCSP and CA certificates and nothing else.
+	publicHandler http.Handler
 
 	anywhere   *rolesanywhere.Service
 	privateCA  *acmpca.Service
@@ -214,6 +217,7 @@ func (s *Server) assemble(background context.Context) error {
 		return err
 	}
 	s.handler = withUnsigned(s.unsignedRoutes(), router)
+	s.publicHandler = withUnsigned(s.distributionRoutes(), http.NotFoundHandler())
 	s.work(func() { s.privateCA.Run(background) })
 	s.work(func() { s.connectors.Run(background) })
 	s.work(func() { s.maintain(background) })
@@ -241,6 +245,9 @@ func (s *Server) work(fn func()) {
 
 // Endpoint is the URL of the first listener.
 func (s *Server) Endpoint() string { return s.endpoint }
+
+// DistributionAddrs are the addresses that serve lists, OCSP and CA certificates alone, in the order of the configuration.
+func (s *Server) DistributionAddrs() []string { return s.distributionAddrs }
 
 // Account is the first account.
 func (s *Server) Account() arn.AccountID { return s.account }

@@ -10,13 +10,17 @@ func TestUnsignedRoutes(t *testing.T) {
 	answer := func(text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(text)) }
 	}
-	h := withUnsigned([]unsignedRoute{{"/one", answer("one")}, {"/under/", answer("under")}}, answer("api"))
+	h := withUnsigned([]unsignedRoute{{path: "/one", answer: answer("one")}, {path: "/under/", answer: answer("under"), post: true}, {path: ".crl", answer: answer("list")}}, answer("api"))
 	for _, tc := range []struct{ method, path, authorization, want string }{
 		{"GET", "/one", "", "one"},
 		{"HEAD", "/one", "", "one"},
 		{"GET", "/one/more", "", "api"},
 		{"GET", "/under/x.crl", "", "under"},
 		{"GET", "/under", "", "api"},
+		{"POST", "/under/x", "", "under"},
+		{"GET", "/any/where/x.crl", "", "list"},
+		{"POST", "/any/where/x.crl", "", "api"},
+		{"DELETE", "/under/x", "", "api"},
 		{"POST", "/one", "", "api"},
 		{"GET", "/one", "AWS4-HMAC-SHA256 …", "api"},
 	} {
@@ -33,7 +37,7 @@ func TestUnsignedRoutes(t *testing.T) {
 }
 
 func TestUnsignedRoutesHaveARate(t *testing.T) {
-	h := withUnsigned([]unsignedRoute{{healthPath, answerHealth}}, http.NotFoundHandler())
+	h := withUnsigned([]unsignedRoute{{path: healthPath, answer: answerHealth}}, http.NotFoundHandler())
 	refused := 0
 	for range 4 * unsignedPerSecond {
 		w := httptest.NewRecorder()

@@ -3,6 +3,7 @@ package server
 import (
 	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/bucket"
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/metrics"
@@ -23,7 +24,11 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 		sessions, identities = rolesanywhere.AWSQuotas(), iam.AWSQuotas()
 	}
 	s.anywhere = rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Quotas: sessions})
-	s.privateCA = acmpca.New(acmpca.Config{DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Log: s.log})
+	ca, err := s.privateCAConfig()
+	if err != nil {
+		return err
+	}
+	s.privateCA = acmpca.New(ca)
 	s.connectors = pcaconnectorad.New(pcaconnectorad.Config{DB: s.db, Log: s.log})
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", s.anywhere.CreateSession)
 	for _, bindings := range [][]awsapi.Binding{
@@ -42,6 +47,25 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 	return nil
 }
 
+// privateCAConfig is what the private CA works with; buckets only if there is an S3 endpoint.
+func (s *Server) privateCAConfig() (acmpca.Config, error) {
+	cfg := acmpca.Config{
+		DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Responders: authority.Responders{Ring: s.ring},
+		Audit: s.audit, TempDir: s.cfg.DataDir, Log: s.log,
+	}
+	if s.cfg.S3Endpoint == "" {
+		return cfg, nil
+	}
+	var err error
+	cfg.Buckets, err = bucket.New(bucket.Config{
+		Endpoint: s.cfg.S3Endpoint, Region: s.cfg.S3Region, Credentials: s.cfg.S3Credentials, Profile: s.cfg.S3Profile, CABundle: s.cfg.S3CABundle,
+	})
+	if err == nil {
+		cfg.Issuer = cfg.Issuer.WithBuckets(cfg.Buckets.URL())
+	}
+	return cfg, err
+}
+
 // gauges shows what the parts already count.
 func (s *Server) gauges(sealer *sessiontoken.Sealer) error {
 	for _, g := range []struct {
@@ -54,6 +78,17 @@ func (s *Server) gauges(sealer *sessiontoken.Sealer) error {
 		{metrics.SubsystemAudit, "lag_seconds", "How long there has been something to ship into the store.", func() float64 { return s.shipper.Stats().Lag.Seconds() }},
 	} {
 		if err := s.metrics.Gauge(g.sub, g.name, g.help, g.read); err != nil {
+			return err
+		}
+	}
+	for _, c := range []struct {
+		name, help string
+		read       func() int64
+	}{
+		{"crl_generated_total", "Revocation lists of private CAs that were published (AWS: CRLGenerated).", func() int64 { n, _ := s.privateCA.Stats(); return n }},
+		{"misconfigured_crl_bucket_total", "Revocation lists that their bucket did not take (AWS: MisconfiguredCRLBucket).", func() int64 { _, n := s.privateCA.Stats(); return n }},
+	} {
+		if err := s.metrics.Counter(metrics.SubsystemPrivateCA, c.name, c.help, func() float64 { return float64(c.read()) }); err != nil {
 			return err
 		}
 	}

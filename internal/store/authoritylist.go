@@ -59,6 +59,12 @@ func (tx *Tx) SoilAuthorityList(account arn.AccountID, region arn.Region, author
 		account, region, authority, id, toMicros(tx.Now))
 }
 
+// RenewAuthorityLists makes all lists of a CA due.
+func (tx *Tx) RenewAuthorityLists(account arn.AccountID, region arn.Region, authority string) error {
+	_, err := tx.exec(`UPDATE authority_lists SET renew_at = 0 WHERE account = $1 AND region = $2 AND authority = $3`, account, region, authority)
+	return err
+}
+
 // GetAuthorityList reads one list's row.
 func (tx *Tx) GetAuthorityList(account arn.AccountID, region arn.Region, authority, id string) (*AuthorityList, error) {
 	return one(tx, scanAuthorityList, `SELECT `+authorityListColumns+` FROM authority_lists WHERE account = $1 AND region = $2 AND authority = $3 AND id = $4`,

@@ -33,7 +33,7 @@ func getCSR(_ context.Context, call *awsapi.Call, in *pca.GetCertificateAuthorit
 }
 
 func getAuthorityCertificate(_ context.Context, call *awsapi.Call, in *pca.GetCertificateAuthorityCertificateInput) (*pca.GetCertificateAuthorityCertificateOutput, error) {
-	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	ca, err := findShared(call, *in.CertificateAuthorityArn)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (s *Service) importCertificate(_ context.Context, call *awsapi.Call, in *pc
 		ca.Status = string(active)
 	}
 	ca.ChangedAt = call.Now
-	if err := scheduleCRL(ca, call.Now); err != nil {
+	if err := publishes(call, ca); err != nil {
 		return nil, err
 	}
 	s.nudge()

@@ -45,7 +45,7 @@ func (s *Service) create(_ context.Context, call *awsapi.Call, in *pca.CreateCer
 	if ca.Tags, err = newTags(nil, in.Tags); err != nil {
 		return nil, err
 	}
-	if ca.Revocation, err = revocationText(in.RevocationConfiguration); err != nil {
+	if ca.Revocation, err = s.revocationText(in.RevocationConfiguration); err != nil {
 		return nil, err
 	}
 	if ca.Configuration, err = configurationText(in.CertificateAuthorityConfiguration); err != nil {
@@ -55,6 +55,9 @@ func (s *Service) create(_ context.Context, call *awsapi.Call, in *pca.CreateCer
 		s.nudge()
 	} else if err := makeKey(s.cfg.Issuer.Keys(), ca); err != nil {
 		return nil, public(err)
+	}
+	if err := publishes(call, ca); err != nil {
+		return nil, err
 	}
 	if err := call.Tx.CreateAuthority(ca); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 )
 
 func describe(_ context.Context, call *awsapi.Call, in *pca.DescribeCertificateAuthorityInput) (*pca.DescribeCertificateAuthorityOutput, error) {
-	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	ca, err := findShared(call, *in.CertificateAuthorityArn)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 // issue signs a certificate and stores it in the transaction of the call: it is durable, with its audit event, before it
 // is answered. Clients may still ask GetCertificate in a loop, as AWS has them do.
 func (s *Service) issue(_ context.Context, call *awsapi.Call, in *pca.IssueCertificateInput) (*pca.IssueCertificateOutput, error) {
-	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	ca, err := findShared(call, *in.CertificateAuthorityArn)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +50,9 @@ func (s *Service) issue(_ context.Context, call *awsapi.Call, in *pca.IssueCerti
 	if err != nil {
 		return nil, public(err)
 	}
+	if issued.NewPartition {
+		s.nudge()
+	}
 	if err := remember(call, in.IdempotencyToken, bare, issued.ARN); err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func toRequest(call *awsapi.Call, template *authority.Template, in *pca.IssueCer
 }
 
 func getCertificate(_ context.Context, call *awsapi.Call, in *pca.GetCertificateInput) (*pca.GetCertificateOutput, error) {
-	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	ca, err := findShared(call, *in.CertificateAuthorityArn)
 	if err != nil {
 		return nil, err
 	}

@@ -26,10 +26,10 @@ func (s *Service) update(_ context.Context, call *awsapi.Call, in *pca.UpdateCer
 		}
 	}
 	if in.RevocationConfiguration != nil {
-		if ca.Revocation, err = revocationText(in.RevocationConfiguration); err != nil {
+		if ca.Revocation, err = s.revocationText(in.RevocationConfiguration); err != nil {
 			return nil, err
 		}
-		if err := scheduleCRL(ca, call.Now); err != nil {
+		if err := publishes(call, ca); err != nil {
 			return nil, err
 		}
 		s.nudge()
@@ -55,6 +55,9 @@ func remove(_ context.Context, call *awsapi.Call, in *pca.DeleteCertificateAutho
 		days = int(*in.PermanentDeletionTimeInDays)
 	}
 	ca.Status, ca.ChangedAt, ca.RestorableUntil, ca.CRLDueAt = string(deleted), call.Now, call.Now.AddDate(0, 0, days), time.Time{}
+	if err := scheduleResponder(call.Tx, ca, false); err != nil {
+		return nil, err
+	}
 	return &pca.DeleteCertificateAuthorityOutput{}, call.Tx.PutAuthority(ca)
 }
 
@@ -78,7 +81,7 @@ func (s *Service) restore(_ context.Context, call *awsapi.Call, in *pca.RestoreC
 		ca.Status = string(disabled)
 	}
 	ca.ChangedAt, ca.RestorableUntil = call.Now, time.Time{}
-	if err := scheduleCRL(ca, call.Now); err != nil {
+	if err := publishes(call, ca); err != nil {
 		return nil, err
 	}
 	s.nudge()

@@ -23,7 +23,25 @@ func needOn(call *awsapi.Call, text string) (awsapi.Need, error) {
 	if err != nil {
 		return awsapi.Need{}, err
 	}
-	ca, err := call.Tx.GetAuthority(call.Account, call.Region, id)
+	return needAt(call, text, call.Account, id)
+}
+
+// needShared is needOn for what a CA's policy may grant to other accounts: the caller's account and the policy must
+// both allow it.
+func needShared(call *awsapi.Call, text string) (awsapi.Need, error) {
+	owner, id, err := parseShared(call, text)
+	if err != nil {
+		return awsapi.Need{}, err
+	}
+	return needAt(call, text, owner, id)
+}
+
+func needAt(call *awsapi.Call, text string, owner arn.AccountID, id string) (awsapi.Need, error) {
+	policy, err := resourcePolicy(call.Tx, owner, call.Region, id)
+	if err != nil {
+		return awsapi.Need{}, err
+	}
+	ca, err := call.Tx.GetAuthority(owner, call.Region, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return awsapi.Need{}, err
 	}
@@ -31,7 +49,7 @@ func needOn(call *awsapi.Call, text string) (awsapi.Need, error) {
 	if ca != nil {
 		tags = ca.Tags
 	}
-	return awsapi.Need{Resource: text, Context: func(c *awsapi.ConditionContext) { gate.SetTags(c, iampolicy.KeyResourceTagPrefix, tags) }}, nil
+	return awsapi.Need{Resource: text, Policy: policy, Owner: owner, Context: func(c *awsapi.ConditionContext) { gate.SetTags(c, iampolicy.KeyResourceTagPrefix, tags) }}, nil
 }
 
 // needCreate requires TagCertificateAuthority as well when tags come along.
@@ -47,7 +65,7 @@ func needCreate(_ context.Context, call *awsapi.Call, in *pca.CreateCertificateA
 }
 
 func needIssue(_ context.Context, call *awsapi.Call, in *pca.IssueCertificateInput) ([]awsapi.Need, error) {
-	n, err := needOn(call, *in.CertificateAuthorityArn)
+	n, err := needShared(call, *in.CertificateAuthorityArn)
 	if err != nil {
 		return nil, err
 	}

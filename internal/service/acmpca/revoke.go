@@ -48,11 +48,15 @@ func (s *Service) revoke(_ context.Context, call *awsapi.Call, in *pca.RevokeCer
 	}
 	err = call.Tx.CreateRevokedCertificate(&store.RevokedCertificate{
 		Account: ca.Account, Region: ca.Region, IssuerKey: ca.IssuerKey, Serial: serialKey(cert), RevokedAt: call.Now, Reason: int(reason), NotAfter: row.NotAfter,
+		Partition: row.Partition,
 	})
 	if errors.Is(err, store.ErrExists) {
 		return nil, pca.RequestAlreadyProcessedException("The certificate with serial number %s has already been revoked", *in.CertificateSerial)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := soil(call.Tx, ca, row.Partition); err != nil {
 		return nil, err
 	}
 	if err := scheduleCRL(ca, call.Now); err != nil {

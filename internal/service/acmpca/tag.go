@@ -81,7 +81,7 @@ func listTags(_ context.Context, call *awsapi.Call, in *pca.ListTagsInput) (*pca
 	if in.NextToken != nil {
 		return nil, pca.InvalidArgsException("The next token is not valid")
 	}
-	ca, err := findCA(call, *in.CertificateAuthorityArn)
+	ca, err := findShared(call, *in.CertificateAuthorityArn)
 	if err != nil {
 		return nil, err
 	}
