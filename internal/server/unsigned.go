@@ -30,6 +30,7 @@ func (s *Server) distributionRoutes() []unsignedRoute {
 	return []unsignedRoute{
 		{path: issuance.OCSPPath, answer: s.privateCA.ServeOCSP, post: true, rate: ocspPerSecond},
 		{path: issuance.CAPath, answer: s.privateCA.ServeCertificate},
+		{path: issuance.CRLPath, answer: s.privateCA.ServeCRL},
 		{path: issuance.CRLEnd, answer: s.privateCA.ServeCRL},
 	}
 }

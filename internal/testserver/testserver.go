@@ -40,11 +40,19 @@ type Response struct {
 // Start runs a server until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartWith(t, func(*server.Config) {})
+}
+
+// StartWith is [Start] with a changed configuration.
+func StartWith(t testing.TB, change func(*server.Config)) *Server {
+	t.Helper()
 	root := Keys{AccessKeyID: "AKIATESTROOTKEY00001", SecretAccessKey: "test-root-secret-key-of-forty-characters"}
-	srv, err := server.Start(t.Context(), server.Config{
+	cfg := server.Config{
 		Store: "memory", Listen: []string{"http://127.0.0.1:0"}, MetricsListen: "off",
 		AccountID: "123456789012", RootAccessKeyID: root.AccessKeyID, RootSecretAccessKey: root.SecretAccessKey,
-	}, server.Output{Log: testLog{t}})
+	}
+	change(&cfg)
+	srv, err := server.Start(t.Context(), cfg, server.Output{Log: testLog{t}})
 	if err != nil {
 		t.Fatal(err)
 	}

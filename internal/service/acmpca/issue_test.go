@@ -58,7 +58,7 @@ func TestIssueRefused(t *testing.T) {
 		{"InvalidArgsException", with(object{"TemplateArn": template("RootCACertificate")})},
 		{"InvalidArnException", with(object{"CertificateAuthorityArn": "arn:aws:acm-pca:eu-central-1:123456789012:certificate-authority/x"})},
 		{"ResourceNotFoundException", with(object{"CertificateAuthorityArn": "arn:aws:acm-pca:eu-central-1:123456789012:certificate-authority/00000000-0000-4000-8000-000000000000"})},
-		{"ResourceNotFoundException", with(object{"CertificateAuthorityArn": strings.Replace(ca, "123456789012", "210987654321", 1)})},
+		{"AccessDeniedException", with(object{"CertificateAuthorityArn": strings.Replace(ca, "123456789012", "210987654321", 1)})},
 		{"InvalidArgsException", with(object{"TemplateArn": template("EndEntityCertificate_APIPassthrough"), "ApiPassthrough": object{"Extensions": object{"ExtendedKeyUsage": []object{{}}}}})},
 	} {
 		r.refused(c.code, "IssueCertificate", c.in)

@@ -99,6 +99,11 @@ func TestCreateRefused(t *testing.T) {
 		in["RevocationConfiguration"] = object{"CrlConfiguration": c}
 		return in
 	}
+	ocsp := func(c object) object {
+		in := config(caConfig("x", "EC_prime256v1", "SHA256WITHECDSA"))
+		in["RevocationConfiguration"] = object{"OcspConfiguration": c}
+		return in
+	}
 	for _, c := range []struct {
 		code string
 		in   object
@@ -111,7 +116,12 @@ func TestCreateRefused(t *testing.T) {
 		{"InvalidArgsException", crl(object{"Enabled": true})},
 		{"InvalidArgsException", crl(object{"Enabled": true, "ExpirationInDays": 7})},
 		{"InvalidArgsException", crl(object{"Enabled": true, "ExpirationInDays": 7, "S3BucketName": "bucket"})},
-		{"InvalidArgsException", crl(object{"Enabled": true, "ExpirationInDays": 7, "CustomCname": "a", "CrlType": "PARTITIONED"})},
+		{"InvalidArgsException", crl(object{"Enabled": true, "ExpirationInDays": 7, "CustomCname": "a/b"})},
+		{"InvalidArgsException", crl(object{"Enabled": true, "ExpirationInDays": 7, "CustomCname": "a", "CustomPath": "x/../y"})},
+		{"InvalidArgsException", crl(object{"Enabled": true, "ExpirationInDays": 7, "CustomCname": "a", "S3ObjectAcl": "PUBLIC_READ"})},
+		{"InvalidArgsException", crl(object{"Enabled": true, "ExpirationInDays": 7, "CustomCname": "a", "CrlDistributionPointExtensionConfiguration": object{"OmitExtension": true}})},
+		{"InvalidArgsException", ocsp(object{"Enabled": true})},
+		{"InvalidArgsException", ocsp(object{"Enabled": true, "OcspCustomCname": "user@host"})},
 	} {
 		r.refused(c.code, "CreateCertificateAuthority", c.in)
 	}

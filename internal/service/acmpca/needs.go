@@ -46,7 +46,8 @@ func needAt(call *awsapi.Call, text string, owner arn.AccountID, id string) (aws
 		return awsapi.Need{}, err
 	}
 	var tags []store.Tag
-	if ca != nil {
+	// What nobody shared is denied whatever its tags are, and the denial, which its caller can decode, must not tell them.
+	if ca != nil && (owner == call.Account || policy != nil) {
 		tags = ca.Tags
 	}
 	return awsapi.Need{Resource: text, Policy: policy, Owner: owner, Context: func(c *awsapi.ConditionContext) { gate.SetTags(c, iampolicy.KeyResourceTagPrefix, tags) }}, nil
