@@ -131,5 +131,5 @@ func listService(b *testing.B, entries int) (*Service, *store.CertificateAuthori
 			b.Fatal(err)
 		}
 	}
-	return New(Config{DB: db, Issuer: issuance.New(keys), Responders: authority.Responders{Ring: keys.Ring}, Audit: log, TempDir: b.TempDir()}), ca
+	return New(Config{DB: db, Issuer: issuance.New(keys), Responders: authority.Responders(keys), Audit: log, TempDir: b.TempDir()}), ca
 }
