@@ -81,7 +81,7 @@ func (p *program) cacheKey(ctx context.Context, in *inputs) (*credcache.Key, err
 	k := &credcache.Key{
 		Endpoints: endpoints, Region: string(region), NoVerifyTLS: in.truth(flagNoVerify),
 		RoleARN: in.text(flagRole), ProfileARN: in.text(flagProfileARN), AnchorARN: in.text(flagAnchor),
-		Duration: in.number(flagDuration), SessionName: in.text(flagSession),
+		Duration: in.number(flagDuration), SessionName: in.text(flagSession), Chain: in.chain(),
 	}
 	for _, f := range keyFlags() {
 		if !in.isSet(f.name) || isPassword(f.name) || f.name == flagDebug {

@@ -29,12 +29,14 @@ The credentials can be kept in the user's cache folder for the next calls; see -
 func sessionFlags() []flag {
 	return append([]flag{
 		{name: flagRole, arg: "ARN", help: "role to assume"},
+		{name: flagChain, kind: listFlag, arg: "ARN", help: "further roles to assume in order with STS, as a list with commas or repeated; no session is then longer than an hour"},
 		{name: flagProfileARN, arg: "ARN", help: "Roles Anywhere profile that lists the role"},
 		{name: "trust-anchor-arn", arg: "ARN", help: "trust anchor of the CA that issued the certificate"},
 		{name: "session-duration", kind: intFlag, value: "3600", arg: "SECONDS", help: "lifetime of the credentials"},
 		{name: "role-session-name", arg: "NAME", help: "name of the session, if the profile accepts one"},
 		{name: "region", arg: "REGION", help: "signing region (default: the trust anchor's)"},
 		{name: flagEndpoint, kind: listFlag, arg: "URL", help: "server to ask; a path in it is put before /sessions; several, as a list with commas or repeated, are asked in turn"},
+		{name: flagSTS, kind: listFlag, arg: "URL", help: "STS for --role-arns (default: AWS_ENDPOINT_URL_STS, else the server of --endpoint unless it is AWS's, else AWS's of the region)"},
 		{name: flagIntermediates, arg: "FILE", help: "PEM certificates between this one and the trust anchor's"},
 		{name: "no-verify-ssl", kind: boolFlag, help: "accept any server certificate; whoever is in between can read the credentials"},
 		{name: "with-proxy", kind: boolFlag, help: "no effect: the proxy variables of the environment are always honoured"},

@@ -132,6 +132,13 @@ func (p *program) serverConfig(in *inputs) (*imds.Config, error) {
 	if n := len(in.list(flagProfileARN)); n != 1 && n != len(cfg.Roles) {
 		return nil, &problem{fmt.Sprintf("%d profile ARNs for %d roles", n, len(cfg.Roles)), "pass --profile-arn once, or once for each --role-arn in the same order"}
 	}
+	if chain := in.chain(); len(chain) > 0 {
+		last, err := arn.Parse(chain[len(chain)-1])
+		if _, ok := last.RoleName(); err != nil || !ok || len(cfg.Roles) > 1 {
+			return nil, &problem{"--" + flagChain + " needs one --" + flagRole + " and ends with the ARN of a role", "run one server for each chain"}
+		}
+		cfg.Roles[0].ARN = last // whose name the clients ask for
+	}
 	for _, text := range in.list(flagAllowNet) {
 		n, err := netip.ParsePrefix(text)
 		if err != nil || n != n.Masked() {
@@ -159,7 +166,7 @@ func (p *program) servedRoles(ctx context.Context, in *inputs, roles []imds.Role
 		fetch := func(ctx context.Context) (*credclient.Credentials, error) {
 			creds, err := maker.create(ctx, role, profile)
 			if err == nil {
-				p.log("credentials of " + role + " obtained, valid until " + creds.Expiration)
+				p.log("credentials of " + roles[i].ARN.String() + " obtained, valid until " + creds.Expiration)
 			}
 			return creds, err
 		}

@@ -19,6 +19,8 @@ const (
 	flagRegion     = "region"
 	flagEndpoint   = "endpoint"
 	flagNoVerify   = "no-verify-ssl"
+	flagChain      = "role-arns"
+	flagSTS        = "sts-endpoint"
 )
 
 // sessionMaker exchanges the identity that the flags name for credentials, as often as it is asked. It loads key and
@@ -44,6 +46,7 @@ func (p *program) clientConfig(in *inputs) credclient.Config {
 	cfg := credclient.Config{
 		Region:      arn.Region(in.text(flagRegion)),
 		Endpoint:    strings.Join(in.list(flagEndpoint), ","),
+		STSEndpoint: strings.Join(in.list(flagSTS), ","),
 		NoVerifyTLS: in.truth(flagNoVerify),
 		Getenv:      p.getenv,
 		UserAgent:   ownName + "/" + currentVersion(),
@@ -69,5 +72,17 @@ func (in *inputs) request(role, profile string) *credclient.Request {
 		TrustAnchorARN:  in.text(flagAnchor),
 		DurationSeconds: in.number(flagDuration),
 		SessionName:     in.text(flagSession),
+		Chain:           in.chain(),
 	}
+}
+
+// chain are the roles of --role-arns, which may be repeated and hold lists.
+func (in *inputs) chain() []string {
+	var roles []string
+	for _, text := range in.list(flagChain) {
+		for role := range strings.SplitSeq(text, ",") {
+			roles = append(roles, strings.TrimSpace(role))
+		}
+	}
+	return roles
 }

@@ -28,10 +28,11 @@ import (
 type Config struct {
 	Region      arn.Region // signing region and region of the endpoint; empty: the trust anchor's
 	Endpoint    string     // base URL, or several separated by commas; empty: from the environment, else AWS's endpoint of the region
+	STSEndpoint string     // base URLs for the further roles of Request.Chain; empty: see stsEndpoints
 	NoVerifyTLS bool       // accepts any server certificate: whoever is in between reads the credentials
 
 	// Getenv reads the environment (os.Getenv); nil: an empty one. Read are AWS_ENDPOINT_URL_ROLESANYWHERE,
-	// AWS_ENDPOINT_URL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT,
+	// AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT,
 	// AWS_CA_BUNDLE and AWS_MAX_ATTEMPTS. Go itself reads SSL_CERT_FILE, SSL_CERT_DIR and the proxy variables.
 	Getenv func(string) string
 
@@ -46,9 +47,10 @@ type Client struct {
 	cfg  Config
 	http *http.Client
 
-	maxAttempts int
-	preferred   atomic.Uint32                                    // index of the endpoint that answered last
-	sleep       func(ctx context.Context, d time.Duration) error // replaced in tests
+	maxAttempts  int
+	preferred    atomic.Uint32                                    // index of the endpoint that answered last
+	preferredSTS atomic.Uint32                                    // likewise of STS
+	sleep        func(ctx context.Context, d time.Duration) error // replaced in tests
 }
 
 // Request is one CreateSession call.
@@ -58,6 +60,10 @@ type Request struct {
 	TrustAnchorARN  string
 	DurationSeconds int    // sent as it is: the server judges it
 	SessionName     string // empty: the server's choice
+
+	// Chain are ARNs of further roles that are assumed in order with STS's AssumeRole, at most 8. The credentials are those of
+	// the last one, and no session may then be longer than one hour.
+	Chain []string
 }
 
 // Credentials is what the server granted. Only AccessKeyID and Expiration may be logged.
@@ -66,6 +72,8 @@ type Credentials struct {
 	SecretAccessKey string
 	SessionToken    string
 	Expiration      string // as the server wrote it, RFC 3339
+
+	session string // name of the role session, where CreateSession told it
 }
 
 // New checks the configuration, as far as that can be done without a request.
@@ -93,31 +101,38 @@ func New(cfg Config) (*Client, error) {
 	return &Client{cfg: cfg, http: hc, maxAttempts: attempts, sleep: sleep}, nil
 }
 
-// CreateSession exchanges id for credentials. Errors are *[ServiceError] when the server answered with one and
+// CreateSession exchanges id for credentials, of the last role of in.Chain if there is one. Errors are *[ServiceError] when the server answered with one and
 // *[Error] otherwise; neither holds a secret.
 func (c *Client) CreateSession(ctx context.Context, id *keysource.Identity, in *Request) (*Credentials, error) {
-	call, err := c.prepare(id, in)
+	call, region, err := c.prepare(id, in)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	return c.retry(ctx, call)
+	creds, err := c.retry(ctx, call)
+	if err != nil || len(in.Chain) == 0 {
+		return creds, err
+	}
+	return c.assumeChain(ctx, creds, in, region)
 }
 
 // call is a checked request, ready to be signed once per attempt.
 type call struct {
-	id         *keysource.Identity
-	region     arn.Region
 	urls       []*url.URL // as they go on the wire; attempts take turns
 	body       []byte
-	invocation string // the same for all attempts
+	invocation string         // the same for all attempts
+	preferred  *atomic.Uint32 // index into urls of the endpoint that answered last
+
+	sign        func(r *http.Request, now time.Time) error // sets the content type too
+	decode      func(body []byte) (*Credentials, error)
+	decodeError func(*http.Response, []byte) *ServiceError
 }
 
-func (c *Client) prepare(id *keysource.Identity, in *Request) (*call, error) {
+func (c *Client) prepare(id *keysource.Identity, in *Request) (*call, arn.Region, error) {
 	region, bases, err := resolve(&c.cfg, in)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	q := url.Values{"profileArn": {in.ProfileARN}, "roleArn": {in.RoleARN}, "trustAnchorArn": {in.TrustAnchorARN}}
 	for _, u := range bases {
@@ -129,12 +144,21 @@ func (c *Client) prepare(id *keysource.Identity, in *Request) (*call, error) {
 		RoleSessionName string `json:"roleSessionName,omitempty"`
 	}{in.DurationSeconds, in.SessionName})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return &call{id: id, region: region, urls: bases, body: body, invocation: arn.NewUUID()}, nil
+	sign := func(r *http.Request, now time.Time) error {
+		r.Header.Set("Content-Type", "application/json")
+		return sigv4.SignX509(r, &sigv4.SignX509Input{
+			Signer: id.Signer(), Leaf: id.Leaf(), Chain: id.Chain(), Region: string(region), Time: now, Body: body, Path: sessionsPath,
+		})
+	}
+	return &call{
+		urls: bases, body: body, invocation: arn.NewUUID(), preferred: &c.preferred, sign: sign, decode: decodeCredentials, decodeError: decodeError,
+	}, region, nil
 }
 
-// Resolve says what a request would be signed for and where it would go, in order of preference. It sends nothing.
+// Resolve says what a request would be signed for and where it would go, in order of preference, those of STS
+// last if roles are chained. It sends nothing.
 func Resolve(cfg Config, in *Request) (region arn.Region, endpoints []string, err error) {
 	if cfg.Getenv == nil {
 		cfg.Getenv = func(string) string { return "" }
@@ -142,6 +166,13 @@ func Resolve(cfg Config, in *Request) (region arn.Region, endpoints []string, er
 	region, bases, err := resolve(&cfg, in)
 	if err != nil {
 		return "", nil, err
+	}
+	if len(in.Chain) > 0 {
+		further, err := stsEndpoints(&cfg, region)
+		if err != nil {
+			return "", nil, err
+		}
+		bases = append(bases, further...)
 	}
 	for _, u := range bases {
 		endpoints = append(endpoints, u.String())
@@ -151,6 +182,9 @@ func Resolve(cfg Config, in *Request) (region arn.Region, endpoints []string, er
 
 func resolve(cfg *Config, in *Request) (arn.Region, []*url.URL, error) {
 	region, err := regionOf(cfg, in)
+	if err == nil {
+		err = checkChain(in)
+	}
 	if err != nil {
 		return "", nil, err
 	}
@@ -205,15 +239,10 @@ func (c *Client) sign(ctx context.Context, k *call, u *url.URL, attempt, most in
 	if err != nil {
 		return nil, problemf("", "cannot make the request: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", c.cfg.UserAgent+" ("+runtime.Version()+"; "+runtime.GOOS+"; "+runtime.GOARCH+")")
 	r.Header.Set("Amz-Sdk-Invocation-Id", k.invocation)
 	r.Header.Set("Amz-Sdk-Request", "attempt="+strconv.Itoa(attempt)+"; max="+strconv.Itoa(most))
-	err = sigv4.SignX509(r, &sigv4.SignX509Input{
-		Signer: k.id.Signer(), Leaf: k.id.Leaf(), Chain: k.id.Chain(),
-		Region: string(k.region), Time: c.cfg.Now(), Body: k.body,
-		Path: sessionsPath,
-	})
+	err = k.sign(r, c.cfg.Now())
 	if err != nil {
 		return nil, problemf("check that the key can be used", "cannot sign the request: %w", err)
 	}

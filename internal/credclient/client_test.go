@@ -183,7 +183,7 @@ func TestConcurrent(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			got, err := c.CreateSession(context.Background(), id, request())
-			if err != nil || *got != (Credentials{"A", "S", "T", "E"}) {
+			if err != nil || *got != (Credentials{AccessKeyID: "A", SecretAccessKey: "S", SessionToken: "T", Expiration: "E"}) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})

@@ -25,6 +25,9 @@ func (c *Client) debugRequest(r *http.Request, k *call) {
 		if head, _, ok := strings.Cut(value, "Signature="); ok && name == "Authorization" {
 			value = head + "Signature=(hidden)"
 		}
+		if name == "X-Amz-Security-Token" {
+			value = "(hidden)"
+		}
 		c.debugf("> %s: %s", name, value)
 	}
 	c.debugf("> %s", k.body)

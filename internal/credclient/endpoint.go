@@ -14,9 +14,7 @@ const serviceHost = "rolesanywhere"
 const maxEndpoints = 16
 
 // endpoints gives the base URLs: --endpoint, else AWS_ENDPOINT_URL_ROLESANYWHERE, else AWS_ENDPOINT_URL, else AWS's own.
-// Their scheme is https, or http to a loopback address: the answer carries the secret key in the clear.
 func endpoints(cfg *Config, region arn.Region) ([]*url.URL, error) {
-	fips, dual := isTrue(cfg.Getenv("AWS_USE_FIPS_ENDPOINT")), isTrue(cfg.Getenv("AWS_USE_DUALSTACK_ENDPOINT"))
 	text, from := cfg.Endpoint, "--endpoint"
 	if text == "" && !isTrue(cfg.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
 		for _, name := range []string{"AWS_ENDPOINT_URL_ROLESANYWHERE", "AWS_ENDPOINT_URL"} {
@@ -26,8 +24,15 @@ func endpoints(cfg *Config, region arn.Region) ([]*url.URL, error) {
 			}
 		}
 	}
+	return baseURLs(cfg, from, text, serviceHost, region)
+}
+
+// baseURLs reads the list text, which is that of from, or gives AWS's own endpoint of the service if it is empty.
+// Their scheme is https, or http to a loopback address: the answer carries the secret key in the clear.
+func baseURLs(cfg *Config, from, text, service string, region arn.Region) ([]*url.URL, error) {
+	fips, dual := isTrue(cfg.Getenv("AWS_USE_FIPS_ENDPOINT")), isTrue(cfg.Getenv("AWS_USE_DUALSTACK_ENDPOINT"))
 	if text == "" {
-		return []*url.URL{{Scheme: "https", Host: awsHost(region, fips, dual)}}, nil
+		return []*url.URL{{Scheme: "https", Host: awsHost(service, region, fips, dual)}}, nil
 	}
 	// A named endpoint cannot be turned into its FIPS or dual-stack twin, and ignoring FIPS would be worse than refusing.
 	if fips {
@@ -84,8 +89,8 @@ func loopback(host string) bool {
 }
 
 // awsHost is the host name of AWS's endpoint, by the suffixes of the partition.
-func awsHost(region arn.Region, fips, dual bool) string {
-	host := serviceHost
+func awsHost(service string, region arn.Region, fips, dual bool) string {
+	host := service
 	if fips {
 		host += "-fips"
 	}
@@ -113,6 +118,16 @@ func suffixes(region arn.Region) (plain, dualStack string) {
 		return "csp.hci.ic.gov", "api.aws.hci.ic.gov"
 	}
 	return "amazonaws.com", "api.aws"
+}
+
+// awsSuffixes are the DNS suffixes of all partitions.
+func awsSuffixes() []string {
+	var list []string
+	for _, region := range []arn.Region{"us-east-1", "cn-north-1", "us-iso-east-1", "us-isob-east-1", "eusc-de-east-1", "eu-isoe-west-1", "us-isof-south-1"} {
+		plain, dual := suffixes(region)
+		list = append(list, plain, dual)
+	}
+	return list
 }
 
 // validRegion keeps a region from changing the host name or the credential scope that it becomes part of.

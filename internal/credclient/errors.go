@@ -100,6 +100,8 @@ func (e *ServiceError) Hint() string {
 		return "pass a smaller --session-duration, or raise the role's maximum session duration"
 	case strings.Contains(m, "unable to assume role"):
 		return "the role's trust policy must allow rolesanywhere.amazonaws.com the actions sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity for this certificate, and the profile must list the role"
+	case strings.Contains(m, "not authorized to perform: sts:assumerole"), strings.Contains(m, "not authorized to perform: sts:tagsession"), strings.Contains(m, "not authorized to perform: sts:setsourceidentity"):
+		return "the trust policy of a chained role must allow the role before it sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, and that role's own policies must allow them on this one"
 	case e.Status == http.StatusNotFound:
 		return "check the ARNs, their account and the region"
 	case e.Status == http.StatusTooManyRequests, throttled(e.Code):

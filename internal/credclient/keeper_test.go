@@ -16,7 +16,7 @@ func (c *clock) now() time.Time          { return time.Unix(0, c.at.Load()).UTC(
 func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
 
 func grant(c *clock, name string, life time.Duration) *Credentials {
-	return &Credentials{name, "s", "t", c.now().Add(life).Format(time.RFC3339)}
+	return &Credentials{AccessKeyID: name, SecretAccessKey: "s", SessionToken: "t", Expiration: c.now().Add(life).Format(time.RFC3339)}
 }
 
 func keeper(t *testing.T, c *clock, fetch func(context.Context) (*Credentials, error)) *Keeper {

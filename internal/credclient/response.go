@@ -9,6 +9,9 @@ import (
 // answer is what is read of a CreateSession response. Other members are ignored, as new ones may come.
 type answer struct {
 	CredentialSet []struct {
+		AssumedRoleUser struct {
+			ARN string `json:"arn"`
+		} `json:"assumedRoleUser"`
 		Credentials struct {
 			AccessKeyID     string `json:"accessKeyId"`
 			SecretAccessKey string `json:"secretAccessKey"`
@@ -32,7 +35,12 @@ func decodeCredentials(body []byte) (*Credentials, error) {
 	if c.AccessKeyID == "" || c.SecretAccessKey == "" || c.SessionToken == "" || c.Expiration == "" {
 		return nil, problemf(advice, "the credentials in the server's answer are incomplete")
 	}
-	return &Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken, Expiration: c.Expiration}, nil
+	user := a.CredentialSet[0].AssumedRoleUser.ARN // arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
+	session := ""
+	if i := strings.LastIndexByte(user, '/'); i > 0 {
+		session = user[i+1:]
+	}
+	return &Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken, Expiration: c.Expiration, session: session}, nil
 }
 
 const maxText = 2048 // of a server's code or message, bytes

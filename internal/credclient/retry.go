@@ -38,14 +38,14 @@ func maxAttempts(text string) (int, error) {
 // retry makes attempts until one succeeds, fails for good, or time or the number of attempts is used up. Endpoints take
 // turns, the one that answered last first, and every one of them gets at least one attempt.
 func (c *Client) retry(ctx context.Context, k *call) (*Credentials, error) {
-	first := int(c.preferred.Load()) % len(k.urls)
+	first := int(k.preferred.Load()) % len(k.urls)
 	urls := append(slices.Clone(k.urls[first:]), k.urls[:first]...)
 	most := max(c.maxAttempts, len(urls))
 	for attempt, i := 1, 0; ; attempt++ {
 		u := urls[i]
 		creds, after, err := c.attempt(ctx, k, u, attempt, most)
 		if err == nil {
-			c.preferred.Store(uint32(slices.Index(k.urls, u)))
+			k.preferred.Store(uint32(slices.Index(k.urls, u)))
 			return creds, nil
 		}
 		if after == elsewhere {
@@ -99,10 +99,10 @@ func (c *Client) attempt(ctx context.Context, k *call, u *url.URL, n, most int) 
 	}
 	c.debugResponse(resp, body)
 	if resp.StatusCode/100 == 2 {
-		creds, err := decodeCredentials(body)
+		creds, err := k.decode(body)
 		return creds, elsewhere, err
 	}
-	e := decodeError(resp, body)
+	e := k.decodeError(resp, body)
 	e.skew(resp.Header.Get("Date"), c.cfg.Now())
 	return nil, pauseAfter(resp, e), e
 }
