@@ -89,7 +89,7 @@ func (p *program) cacheKey(ctx context.Context, in *inputs) (*credcache.Key, err
 		}
 		k.Identity = append(k.Identity, f.name+"="+in.text(f.name))
 	}
-	if in.isSet(flagCertStore) { // what is chosen from it can change with every file in it
+	if in.isSet(flagCertStore) || in.text(flagCertificate) == "" { // what is chosen from a store can change at any time
 		id, err := p.loadIdentity(ctx, in)
 		if err != nil {
 			return nil, err

@@ -42,6 +42,8 @@ const (
 	flagPIN           = "pkcs11-pin" // no flag itself: a PIN is never an argument
 )
 
+const storeNameHelp = `Windows certificate store: NAME or CurrentUser\NAME, or LocalMachine\NAME; on macOS always the keychains`
+
 // keyFlags name the key and its certificate.
 func keyFlags() []flag {
 	flags := []flag{
@@ -49,8 +51,8 @@ func keyFlags() []flag {
 		{name: flagPrivateKey, arg: "FILE", help: "private key, PEM or DER, a pkcs11: URI or handle:0x81… (default: where the certificate is)"},
 		{name: flagPassword, arg: "PASSWORD", help: "password of an encrypted PKCS#8 key or PKCS#12 file; other users can see it in the process list"},
 		{name: flagCertStore, arg: "PATH", help: "folder or file with certificates and their keys, to choose one of"},
-		{name: flagSelector, arg: "SELECTOR", help: "which certificate of the store: Key=…,Value=… terms, JSON, or file:// and the path of JSON"},
-		{name: flagStoreName, value: "MY", arg: "NAME", help: "Windows certificate store; not in this build"},
+		{name: flagSelector, arg: "SELECTOR", help: "which certificate of --cert-store, else of the system's store: Key=…,Value=… terms, JSON, or file:// and the path of JSON"},
+		{name: flagStoreName, value: "MY", arg: "NAME", help: storeNameHelp},
 		{name: flagLatest, kind: boolFlag, help: "of several matching certificates take the one that expires last"},
 		{name: flagPKCS11Lib, arg: "FILE", help: "PKCS#11 module (default: p11-kit's proxy for all configured ones)"},
 		{name: flagReusePIN, kind: boolFlag, help: "use the PKCS#11 user PIN for keys that want one for each signature as well"},

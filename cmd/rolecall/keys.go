@@ -5,12 +5,12 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/keysource"
+	"github.com/rolecall/rolecall/internal/keysource/certstore"
 	"github.com/rolecall/rolecall/internal/keysource/file"
 	"github.com/rolecall/rolecall/internal/keysource/pkcs11"
 	"github.com/rolecall/rolecall/internal/keysource/selector"
@@ -45,7 +45,7 @@ func newSource(in *inputs) (keysource.Source, error) {
 	cert, key := in.text(flagCertificate), in.text(flagPrivateKey)
 	if cert == "" {
 		// The official helper would look into the system's certificate store here, which hides a forgotten flag.
-		return nil, &problem{"no certificate given", "pass --certificate FILE, and --private-key FILE if the key is not in the same file"}
+		return nil, &problem{"no certificate given", "pass --certificate FILE, and --private-key FILE if the key is not in the same file; the system's certificate store is used with --cert-selector or --system-store-name"}
 	}
 	certOnToken, keyOnToken := strings.HasPrefix(cert, pkcs11.Prefix), strings.HasPrefix(key, pkcs11.Prefix)
 	switch {
@@ -96,23 +96,32 @@ func tokenSource(in *inputs, cert, key string, certOnToken bool) *pkcs11.Source 
 
 // storeSource chooses among several certificates: those of --cert-store, or of the system's store.
 func storeSource(in *inputs) (keysource.Source, error) {
-	if !in.isSet(flagCertStore) {
-		return nil, noSystemStore(in)
+	own := in.isSet(flagCertStore)
+	excluded := []string{flagCertificate, flagPrivateKey}
+	if own {
+		excluded = append(excluded, flagStoreName)
 	}
-	for _, name := range []string{flagCertificate, flagPrivateKey, flagStoreName} {
-		if in.isSet(name) {
+	for _, name := range excluded {
+		if !in.isSet(name) {
+			continue
+		}
+		if own {
 			return nil, &problem{"--" + flagCertStore + " and --" + name + " name two places", "use one of them"}
 		}
+		return nil, &problem{"--" + name + " and the system's certificate store are two places", "use one of them"}
 	}
-	d := device(in)
-	s := &file.Store{Path: in.text(flagCertStore), Latest: in.truth(flagLatest), Password: in.secret(flagPassword), TPMKey: d.Key}
+	var choice *selector.Selector
 	if in.isSet(flagSelector) {
 		var err error
-		if s.Selector, err = parseSelector(in.text(flagSelector)); err != nil {
+		if choice, err = parseSelector(in.text(flagSelector)); err != nil {
 			return nil, err
 		}
 	}
-	return s, nil
+	if !own {
+		return &certstore.Source{Name: in.text(flagStoreName), Selector: choice, Latest: in.truth(flagLatest)}, nil
+	}
+	d := device(in)
+	return &file.Store{Path: in.text(flagCertStore), Selector: choice, Latest: in.truth(flagLatest), Password: in.secret(flagPassword), TPMKey: d.Key}, nil
 }
 
 func parseSelector(text string) (*selector.Selector, error) {
@@ -132,18 +141,6 @@ func parseSelector(text string) (*selector.Selector, error) {
 		return nil, &problem{"cannot read the certificate selector: " + err.Error(), "write file:// and the path of a JSON file"}
 	}
 	return selector.Parse(string(b))
-}
-
-func noSystemStore(in *inputs) error {
-	for _, name := range []string{flagSelector, flagStoreName, flagLatest} {
-		if in.isSet(name) {
-			return &problem{
-				"the system's certificate store, which --" + name + " names, cannot be used on " + runtime.GOOS + " by this build",
-				"pass --" + flagCertStore + " with a folder or a file that holds certificates and keys, or --certificate and --private-key",
-			}
-		}
-	}
-	return nil
 }
 
 // loadIdentity gets key and certificate and passes the source's warnings on.

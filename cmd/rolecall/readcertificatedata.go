@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/keysource"
-	"github.com/rolecall/rolecall/internal/keysource/file"
 	"github.com/rolecall/rolecall/internal/keysource/pkcs11"
+	"github.com/rolecall/rolecall/internal/keysource/selector"
 )
 
 func readCertificateData() command {
@@ -22,7 +22,7 @@ func readCertificateData() command {
 			{name: flagCertificate, arg: "FILE", help: "certificate, PEM, DER or PKCS#12, of which the first one is read; or a pkcs11: URI, whose certificates are listed"},
 			{name: flagCertStore, arg: "PATH", help: "folder or file with certificates and their keys, which are listed"},
 			{name: flagSelector, arg: "SELECTOR", help: "which certificates of the store to list"},
-			{name: flagStoreName, value: "MY", arg: "NAME", help: "Windows certificate store; not in this build"},
+			{name: flagStoreName, value: "MY", arg: "NAME", help: storeNameHelp},
 			{name: flagPKCS11Lib, arg: "FILE", help: "PKCS#11 module (default: p11-kit's proxy for all configured ones)"},
 			{name: flagPassword, arg: "PASSWORD", help: "password of a PKCS#12 file; other users can see it in the process list"},
 			{name: flagDebug, kind: boolFlag, help: "no effect here"},
@@ -52,7 +52,9 @@ func runReadCertificateData(ctx context.Context, p *program, in *inputs) error {
 			return err
 		}
 		return p.output([]byte(identities(listed)))
-	case *file.Store:
+	case interface {
+		List(context.Context) ([]selector.Candidate, error)
+	}:
 		found, err := s.List(ctx)
 		if err != nil {
 			return err
