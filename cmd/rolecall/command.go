@@ -7,6 +7,7 @@ type command struct {
 	name   string
 	short  string // one line for the overview
 	long   string // shown by --help; may be empty
+	args   string // the positional arguments in the usage line; empty: none
 	flags  []flag
 	groups []group // flags that exclude each other
 	run    func(ctx context.Context, p *program, in *inputs) error
@@ -20,6 +21,7 @@ func commands() []command {
 		serve(),
 		readCertificateData(),
 		signString(),
+		completion(),
 		{name: "version", short: "Print the version", run: printVersion},
 	}
 }

@@ -35,6 +35,7 @@ type inputs struct {
 	values  map[string]string   // defaults included; of several the last
 	lists   map[string][]string // of listFlags, defaults not included
 	given   map[string]bool
+	args    []string     // positional arguments, which most commands ignore as the official helper does
 	secrets secretReader // for in.secret
 	streams streamReader // for in.stream
 	keys    sourceOnce   // for source
@@ -42,8 +43,7 @@ type inputs struct {
 
 var errHelp = errors.New("help wanted")
 
-// parseFlags reads --name value, --name=value and, for truth values, --name. Positional arguments are ignored, as the
-// official helper does; -- ends the flags.
+// parseFlags reads --name value, --name=value and, for truth values, --name; -- ends the flags.
 func parseFlags(flags []flag, args []string) (*inputs, error) {
 	in := &inputs{values: make(map[string]string, len(flags)), given: map[string]bool{}, lists: map[string][]string{}}
 	for _, f := range flags {
@@ -54,10 +54,12 @@ func parseFlags(flags []flag, args []string) (*inputs, error) {
 		args = args[1:]
 		switch {
 		case arg == "--":
+			in.args = append(in.args, args...)
 			return in, nil
 		case arg == "-h" || arg == "--help":
 			return nil, errHelp
 		case len(arg) < 2 || arg[0] != '-':
+			in.args = append(in.args, arg)
 			continue
 		case arg[1] != '-':
 			return nil, fmt.Errorf("unknown shorthand flag: %s in %s", strconv.QuoteRune([]rune(arg[1:])[0]), flagName(arg))
