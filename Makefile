@@ -5,10 +5,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 60s
 
-.PHONY: help build build-pkcs11 quickstart test test-fast lint bench fuzz generate deps clean
+.PHONY: help build build-pkcs11 dist quickstart test test-fast lint bench fuzz generate deps clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## both programs into bin/
 	@mkdir -p bin
@@ -17,6 +17,9 @@ build: ## both programs into bin/
 build-pkcs11: ## the client's companion for PKCS#11 tokens into bin/ (needs gcc)
 	@mkdir -p bin
 	CGO_ENABLED=1 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/rolecall-pkcs11
+
+dist: ## archives, packages and SHA256SUMS for all systems into dist/ (TARGETS="linux/amd64 …" for some)
+	scripts/dist dist $(TARGETS)
 
 quickstart: build ## certificate in, credentials out, in a new folder (ARGS=--once ends after the check)
 	bin/rolecalld quickstart --client bin/rolecall $(ARGS)
@@ -33,12 +36,14 @@ test: deps lint ## everything: vet, unit, race, integration
 test-fast: ## unit tests only
 	$(GO) test -short ./...
 
-lint: ## gofmt, vet, staticcheck
+lint: ## gofmt, vet, staticcheck, the client for Windows and macOS
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on the files above' >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	GOOS=windows $(GO) vet ./cmd/rolecall ./internal/keysource/...
-	GOOS=darwin $(GO) vet ./cmd/rolecall ./internal/keysource/...
+	for os in windows darwin; do \
+		GOOS=$$os $(GO) vet ./cmd/rolecall ./internal/keysource/... && \
+		GOOS=$$os CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/rolecall || exit 1; \
+	done
 
 bench: build ## speed as ratios to the physical floor, on this machine in this run
 	scripts/bench $(ARGS)
@@ -50,4 +55,4 @@ generate: ## the API models (MODELS=folder with service-2.json files)
 	$(GO) run ./internal/awsapi/modelgen -models $(MODELS) -out internal/awsapi/model
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist

@@ -20,6 +20,7 @@ var tiers = []struct {
 }{
 	{"internal/arn", 0},
 	{"internal/keyring/privatefile", 0},
+	{"internal/manpage", 0},
 	{"internal/keyring", 1},
 	{"internal/tlsca", 1},
 	{"internal/p256", 0},
