@@ -13,17 +13,37 @@ type command struct {
 	run    func(ctx context.Context, p *program, in *inputs) error
 }
 
-// commands are all of them, in the order of the overview.
-func commands() []command {
-	return []command{
-		credentialProcess(),
-		update(),
-		serve(),
-		readCertificateData(),
-		signString(),
-		completion(),
-		{name: "version", short: "Print the version", run: printVersion},
+// commandTable has all commands in the order of the overview. They are made when they are needed: a start pays for the
+// tables of flags of one command only.
+func commandTable() []struct {
+	name string
+	make func() command
+} {
+	return []struct {
+		name string
+		make func() command
+	}{
+		{"credential-process", credentialProcess},
+		{"update", update},
+		{"serve", serve},
+		{"read-certificate-data", readCertificateData},
+		{"sign-string", signString},
+		{"completion", completion},
+		{"version", versionCommand},
 	}
+}
+
+// commands makes all of them.
+func commands() []command {
+	var list []command
+	for _, c := range commandTable() {
+		list = append(list, c.make())
+	}
+	return list
+}
+
+func versionCommand() command {
+	return command{name: "version", short: "Print the version", run: printVersion}
 }
 
 // The names of flags that more than one place uses.

@@ -83,8 +83,9 @@ func (p *program) run(ctx context.Context, args []string) error {
 }
 
 func (p *program) find(name string) (*command, error) {
-	for _, cmd := range commands() {
-		if cmd.name == name {
+	for _, c := range commandTable() {
+		if c.name == name {
+			cmd := c.make()
 			return &cmd, nil
 		}
 	}

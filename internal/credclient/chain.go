@@ -53,11 +53,7 @@ func checkChain(in *Request) error {
 // assumeChain assumes the further roles in order, each with the credentials of the one before. STS passes the source
 // identity and the transitive tags on by itself; the session name is the same throughout, so that the certificate can be
 // told from the last session as well.
-func (c *Client) assumeChain(ctx context.Context, creds *Credentials, in *Request, region arn.Region) (*Credentials, error) {
-	bases, err := stsEndpoints(&c.cfg, region)
-	if err != nil {
-		return nil, err
-	}
+func (c *Client) assumeChain(ctx context.Context, creds *Credentials, in *Request, region arn.Region, bases []*url.URL) (*Credentials, error) {
 	name := in.SessionName
 	if name == "" {
 		name = creds.session

@@ -108,13 +108,19 @@ func (c *Client) CreateSession(ctx context.Context, id *keysource.Identity, in *
 	if err != nil {
 		return nil, err
 	}
+	var sts []*url.URL
+	if len(in.Chain) > 0 {
+		if sts, err = stsEndpoints(&c.cfg, region); err != nil { // before a session is made in vain
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	creds, err := c.retry(ctx, call)
 	if err != nil || len(in.Chain) == 0 {
 		return creds, err
 	}
-	return c.assumeChain(ctx, creds, in, region)
+	return c.assumeChain(ctx, creds, in, region, sts)
 }
 
 // call is a checked request, ready to be signed once per attempt.
