@@ -89,9 +89,9 @@ func (f *flag) describe() string {
 	var b strings.Builder
 	b.WriteString(head)
 	column := len(head)
-	if column >= helpIndent-1 { // the text begins on the next line
-		b.WriteString("\n")
-		column = 0
+	if column >= helpIndent-1 { // a long one pushes its text to the right
+		b.WriteString(" ")
+		column++
 	}
 	for i, word := range strings.Fields(text) {
 		if i > 0 && column+1+len([]rune(word)) > helpWidth {

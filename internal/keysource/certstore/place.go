@@ -19,9 +19,6 @@ func (p place) String() string {
 	return `CurrentUser\` + p.name
 }
 
-// isDefault reports whether p is what a user gets who names none.
-func (p place) isDefault() bool { return !p.machine && p.name == "MY" }
-
 // maxName bounds the name of a store, in bytes.
 const maxName = 256
 
