@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 60s
 
-.PHONY: help build build-pkcs11 dist quickstart test test-fast lint bench fuzz generate deps clean
+.PHONY: help build build-pkcs11 dist quickstart test test-ad test-fast lint bench fuzz generate deps clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: deps lint ## everything: vet, unit, race, integration
 	$(GO) test -race -timeout 15m -short ./...
 	$(MAKE) build build-pkcs11
 	cd integration && $(GO) vet ./... && $(GO) test -count=1 -timeout 15m ./... # the programs under test are no inputs that the cache knows
+
+test-ad: deps ## what drives a real Active Directory domain (Samba; needs root or sudo -n)
+	$(GO) test -count=1 ./internal/testad ./internal/enroll/...
 
 test-fast: ## unit tests only
 	$(GO) test -short ./...
