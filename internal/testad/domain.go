@@ -59,7 +59,9 @@ type Domain struct {
 	Dir string
 	// Roots verifies the domain controller's LDAPS certificate.
 	Roots *x509.CertPool
-	pid   int
+
+	pid      int       // the first process of the domain's namespaces, as seen from here
+	lifeline io.Closer // the supervisor's standard input, open for as long as this process lives
 }
 
 //go:embed objects.py
@@ -125,8 +127,7 @@ func start() (*Domain, error) {
 	}
 	cmd := exec.Command("/bin/sh", "-c", supervise, "sh", dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is for the tests, not for the cleaning up
-	lifeline, err := cmd.StdinPipe()                      // never closed: it ends with this process
-	if err != nil {
+	if d.lifeline, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
 	out, err := cmd.StdoutPipe()
@@ -136,7 +137,6 @@ func start() (*Domain, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	keep = lifeline
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		return nil, err
@@ -147,14 +147,11 @@ func start() (*Domain, error) {
 	}
 	if err := d.ready(unshare); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		lifeline.Close()
+		d.lifeline.Close()
 		return nil, fmt.Errorf("%w\n%s", err, log)
 	}
 	return d, nil
 }
-
-// keep holds the supervisor's standard input open for as long as the process lives.
-var keep io.Closer
 
 // ready waits until the domain controller answers, at most two minutes: a loaded machine needs 20 seconds.
 func (d *Domain) ready(unshare int) error {

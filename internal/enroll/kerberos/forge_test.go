@@ -24,7 +24,16 @@ import (
 	"github.com/jcmturner/gokrb5/v8/types"
 
 	"github.com/rolecall/rolecall/internal/enroll/kerberos"
+	"github.com/rolecall/rolecall/internal/enroll/kerberos/initiate"
 	"github.com/rolecall/rolecall/internal/testad"
+)
+
+// Seeds of the fuzz targets here and in initiate.
+const (
+	tokenSeed  = "testdata/token.bin"
+	userSeed   = "testdata/pac-user.bin"
+	memberSeed = "testdata/pac-member.bin"
+	answerSeed = "initiate/testdata/answer.bin"
 )
 
 var record = flag.Bool("record", false, "write the fuzz targets' seeds from the domain's tickets")
@@ -239,8 +248,8 @@ func TestForgedTickets(t *testing.T) {
 // With -record, the seeds of the fuzz targets come from this domain.
 func TestRecordSeeds(t *testing.T) {
 	if !*record {
-		for _, name := range []string{"token.bin", "pac-user.bin", "pac-member.bin"} {
-			if _, err := os.Stat(filepath.Join("testdata", name)); err != nil {
+		for _, name := range []string{tokenSeed, userSeed, memberSeed, answerSeed} {
+			if _, err := os.Stat(name); err != nil {
 				t.Error(err)
 			}
 		}
@@ -251,8 +260,20 @@ func TestRecordSeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"token.bin": raw, "pac-member.bin": g.pac(t), "pac-user.bin": obtain(t, "bob").pac(t)} {
-		if err := os.WriteFile(filepath.Join("testdata", name), data, 0o644); err != nil {
+	header, _ := negotiate(t, initiator(t, initiate.Config{Principal: "alice", Password: testad.Password("alice")}), testad.CAHost, nil)
+	_, reply, err := acceptor(t, kerberos.Config{}).Accept(header, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(reply, "Negotiate "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{tokenSeed: raw, memberSeed: g.pac(t), userSeed: obtain(t, "bob").pac(t), answerSeed: answer} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

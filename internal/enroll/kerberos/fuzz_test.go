@@ -60,6 +60,7 @@ func TestMechanisms(t *testing.T) {
 		{"Kerberos", token, []asn1.ObjectIdentifier{oidKRB5}, oidKRB5, ""},
 		{"as Windows", token, []asn1.ObjectIdentifier{oidMSKRB5, oidKRB5, oidNegoEx, oidNTLM}, oidMSKRB5, ""},
 		{"Kerberos before", token, []asn1.ObjectIdentifier{oidKRB5, oidMSKRB5}, oidKRB5, ""},
+		{"Kerberos last", []byte("NEGOEXTS"), []asn1.ObjectIdentifier{oidNegoEx, oidKRB5}, nil, ReasonMechanism},
 		{"only NTLM", []byte("NTLMSSP\x00"), []asn1.ObjectIdentifier{oidNTLM}, nil, ReasonMechanism},
 		{"none of ours", token, []asn1.ObjectIdentifier{oidNegoEx, oidNTLM}, nil, ReasonMechanism},
 		{"none", token, nil, nil, ReasonMechanism},

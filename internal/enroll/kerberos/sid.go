@@ -31,8 +31,6 @@ func FormatSID(b []byte) (string, error) {
 	return string(s), nil
 }
 
-// WellKnown are the groups that every account belongs to that logged on, and that no PAC lists: Everyone, Authenticated Users
-// and, through the latter, the built-in Users (MS-DTYP 2.4.2.4).
 var wellKnown = []string{"S-1-1-0", "S-1-5-11", "S-1-5-32-545"}
 
 // WellKnownGroups returns Everyone, Authenticated Users and Users: the groups of every account that logged on, which

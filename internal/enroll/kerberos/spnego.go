@@ -24,11 +24,8 @@ var (
 	oidNTLM   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 2, 10} // MS-SPNG 1.9
 )
 
-// States of a NegTokenResp, RFC 4178 §4.2.2.
-const (
-	acceptCompleted  = 0
-	acceptIncomplete = 1
-)
+// acceptCompleted is a state of a NegTokenResp, RFC 4178 §4.2.2.
+const acceptCompleted = 0
 
 // Tags that the token formats share.
 var (
@@ -115,13 +112,10 @@ func parseInit(in cryptobyte.String) (mechs []asn1.ObjectIdentifier, mechToken [
 	return mechs, token, nil
 }
 
-// continueError asks for a second leg: the client prefers another mechanism, so its first token was for that.
-type continueError struct{ mechanism asn1.ObjectIdentifier }
-
-func (*continueError) Error() string { return "the client's first mechanism is not Kerberos" }
-
-// choose finds Kerberos among the client's mechanisms, at any place. The client's first mechanism is answered with the name
-// that the client gave it, in one leg: Windows' web services open a connection per leg and could not follow.
+// choose finds Kerberos among the client's mechanisms. It is answered with the name that the client's first mechanism has, in
+// one leg: Windows' web services open a connection per leg and could not follow a longer exchange. If Kerberos is in the list
+// but not first, the client's token is not for it, and three more legs with checksums of the list would be needed (RFC 4178
+// §5), with state between requests: that is refused. Clients that have a ticket put Kerberos first.
 func choose(mechs []asn1.ObjectIdentifier, mechToken []byte) (*negotiate, error) {
 	for i, oid := range mechs {
 		if !isKerberos(oid) {
@@ -129,7 +123,7 @@ func choose(mechs []asn1.ObjectIdentifier, mechToken []byte) (*negotiate, error)
 		}
 		// The token belongs to the first mechanism (§4.2.1). Both of Kerberos's names stand for one mechanism.
 		if i > 0 && !isKerberos(mechs[0]) {
-			return nil, &Error{Reason: ReasonMechanism, Detail: "Kerberos is not the client's first mechanism", Err: &continueError{oid}}
+			return nil, refuse(ReasonMechanism, "the client prefers mechanism %s to Kerberos: it got no ticket (is the service principal registered, and does it use the host's name?)", mechs[0])
 		}
 		apReq, err := parseKerberos(mechToken)
 		return &negotiate{mechanism: mechs[0], apReq: apReq}, err
