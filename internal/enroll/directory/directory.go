@@ -33,7 +33,7 @@ type Config struct {
 	BindName, Password string
 	// BaseDN is the domain's naming context ("DC=corp,DC=example,DC=com"). Default: what the server says.
 	BaseDN string
-	// MaxConns bounds the connections to all servers, 1 to 64. Default: 8.
+	// MaxConns bounds the connections in use at a time, and those kept, 1 to 64 each. Default: 8.
 	MaxConns int
 	// DialTimeout bounds connecting to one server, with TLS and bind; default 5 s. Timeout bounds one request; default 10 s.
 	DialTimeout, Timeout time.Duration
