@@ -35,6 +35,7 @@ account's root access key instead of a random one.`,
 			return flagsFromEnv(cmd.Flags(), getenv)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Version = version
 			cfg.RootAccessKeyID = getenv("ROLECALLD_ROOT_ACCESS_KEY_ID")
 			cfg.RootSecretAccessKey = getenv("ROLECALLD_ROOT_SECRET_ACCESS_KEY")
 			return server.Run(cmd.Context(), cfg, server.Output{Out: cmd.OutOrStdout(), Log: cmd.ErrOrStderr()})
@@ -60,6 +61,8 @@ account's root access key instead of a random one.`,
 	f.StringVar(&cfg.LogFormat, "log-format", "text", "`format` of the log on stderr: text or json")
 	f.StringVar(&cfg.Quotas, "quotas", "off", "AWS's default `quotas` on resources and sessions per second: off or aws")
 	f.DurationVar(&cfg.EventRetention, "event-retention", 90*24*time.Hour, "how long events can be looked up")
+	f.StringSliceVar(&cfg.S3IAMSockets, "s3-iam-socket", nil, "Unix `socket` for a Versity S3 Gateway, repeatable: PATH for the first account, ACCOUNT=PATH for another (docs/s3.md)")
+	f.StringVar(&cfg.S3DataEvents, "s3-data-events", "denied", "which S3 `decisions` are recorded: denied or all")
 	f.DurationVar(&cfg.DrainTimeout, "drain-timeout", 10*time.Second, "how long running requests may take after SIGTERM")
 	return cmd
 }

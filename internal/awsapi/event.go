@@ -12,7 +12,7 @@ import (
 func (rt *Router) event(ex *exchange, b *Binding, c *Call, in, out any, e *Error) *audit.Event {
 	ev := &audit.Event{
 		EventTime: c.Now, RequestID: c.RequestID, EventSource: b.op.EventSource, EventName: b.op.Name,
-		Account: c.Account, Region: c.Region, UserIdentity: identity(c.Principal),
+		Account: c.Account, Region: c.Region, UserIdentity: AuditIdentity(c.Principal),
 		SourceIP: c.SourceIP, UserAgent: c.UserAgent, ReadOnly: b.op.ReadOnly, TLS: tlsDetails(ex),
 	}
 	if in != nil && b.plan.HasInput() {
@@ -46,7 +46,8 @@ var identityTypes = map[PrincipalType]audit.IdentityType{
 	FederatedUser: audit.IdentityFederated, Service: audit.IdentityService,
 }
 
-func identity(p *Principal) audit.UserIdentity {
+// AuditIdentity is how audit events name a caller.
+func AuditIdentity(p *Principal) audit.UserIdentity {
 	u := audit.UserIdentity{
 		Type: identityTypes[p.Type], PrincipalID: p.UserID, ARN: p.ARN, Account: p.Account, AccessKeyID: p.AccessKeyID,
 	}

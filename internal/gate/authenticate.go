@@ -4,11 +4,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/awsapi"
-	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/sigv4"
 )
 
@@ -30,7 +28,7 @@ func (g *Gate) Authenticate(r *http.Request, claims *sigv4.Claims, body []byte, 
 	if !validRegion(claims.Region) {
 		return nil, awsapi.Errorf("SignatureDoesNotMatch", http.StatusForbidden, "Credential should be scoped to a valid region.")
 	}
-	p, secret, err := g.find(r, claims, now)
+	p, secret, err := g.locate(r.Context(), claims.KeyID, claims.SecurityToken, now)
 	if err != nil {
 		return nil, err
 	}
@@ -51,18 +49,6 @@ func signingKey(p *awsapi.Principal, secret string, c *sigv4.Claims) sigv4.Key {
 }
 
 var errUnparsed = errors.New("a request whose signature was not read")
-
-// find looks the claimed key up by what its prefix says it is.
-func (g *Gate) find(r *http.Request, claims *sigv4.Claims, now time.Time) (*awsapi.Principal, string, error) {
-	switch {
-	case strings.HasPrefix(claims.KeyID, string(sessiontoken.Temporary)):
-		return g.temporary(r.Context(), claims.KeyID, claims.SecurityToken, now)
-	case claims.SecurityToken != "":
-		return nil, "", errToken() // a long-term key has no token: someone mixed two sets of credentials
-	default:
-		return g.longTerm(r.Context(), claims.KeyID)
-	}
-}
 
 // validRegion bounds what becomes part of keys and ARNs: lower-case letters, digits and hyphens, 1 to 40 bytes.
 func validRegion(s string) bool {

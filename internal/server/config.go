@@ -59,6 +59,16 @@ type Config struct {
 	// sessions. Default: 10s, at least 1s.
 	Staleness time.Duration
 
+	// S3IAMSockets are Unix sockets on which an S3 gateway finds its IAM: PATH serves the first account, ACCOUNT=PATH another
+	// one. The folder must be the server's own (0700; made when missing), the socket is made 0600. Default: none.
+	S3IAMSockets []string
+
+	// S3DataEvents is "denied" to record denied S3 requests only, or "all" for every decision. Default: denied.
+	S3DataEvents string
+
+	// Version is what the server calls itself to an S3 gateway.
+	Version string
+
 	// LogFormat is "text" or "json". Default: text.
 	LogFormat string
 
@@ -117,6 +127,12 @@ func (c *Config) normalise() error {
 	}
 	if c.Quotas != "off" && c.Quotas != "aws" {
 		return fmt.Errorf("quotas %q are not known: use off or aws", c.Quotas)
+	}
+	if c.S3DataEvents == "" {
+		c.S3DataEvents = "denied"
+	}
+	if c.S3DataEvents != "denied" && c.S3DataEvents != "all" {
+		return fmt.Errorf("S3 data events %q are not known: use denied or all", c.S3DataEvents)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return fmt.Errorf("log format %q is not known: use text or json", c.LogFormat)

@@ -51,6 +51,7 @@ type Server struct {
 	shipper *audit.Shipper
 	metrics *metrics.Registry
 	health  *metrics.Health
+	guard   *gate.Gate
 	handler http.Handler
 	// publicHandler serves revocation lists, OCSP and CA certificates and nothing else.
 	publicHandler http.Handler
@@ -143,6 +144,9 @@ func (s *Server) serveAll(background context.Context) error {
 	if err := s.assemble(background); err != nil {
 		return err
 	}
+	if err := s.serveS3IAM(background); err != nil {
+		return err
+	}
 	return s.listen(background)
 }
 
@@ -212,6 +216,7 @@ func (s *Server) openAudit(background context.Context) (err error) {
 func (s *Server) assemble(background context.Context) error {
 	sealer := sessiontoken.New(s.ring)
 	guard := gate.New(gate.Config{View: s.db.View(), Ring: s.ring, Sealer: sealer, Partition: arn.Partition(arn.Region(s.cfg.Region))})
+	s.guard = guard
 	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: s.db, Audit: s.audit, Metrics: s.metrics, Log: s.log, HomePartition: guard.Partition(), OutOfScope: outOfScope})
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
