@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 60s
 
-.PHONY: help build build-pkcs11 dist quickstart test test-ad test-fast lint bench fuzz generate deps clean
+.PHONY: help build build-pkcs11 gateway dist quickstart test test-ad test-fast lint bench fuzz generate deps clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,15 @@ build-pkcs11: ## the client's companion for PKCS#11 tokens into bin/ (needs gcc)
 dist: ## archives, packages and SHA256SUMS for all systems into dist/ (TARGETS="linux/amd64 …" for some)
 	scripts/dist dist $(TARGETS)
 
-quickstart: build ## certificate in, credentials out, in a new folder (ARGS=--once ends after the check)
+# A file, not a phony target: Go would link it again each time.
+bin/versitygw: tools/versitygw/go.mod
+	@mkdir -p bin
+	cd tools/versitygw && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+gateway: bin/versitygw ## the S3 gateway of docs/s3.md, pinned in tools/versitygw, into bin/
+
+quickstart: build gateway ## certificate in, credentials out, in a new folder (ARGS=--once ends after the check)
 	bin/rolecalld quickstart --client bin/rolecall $(ARGS)
 
 deps: ## install what the tests need (Debian packages)
@@ -30,7 +38,7 @@ deps: ## install what the tests need (Debian packages)
 test: deps lint ## everything: vet, unit, race, integration
 	$(GO) test -timeout 15m ./...
 	$(GO) test -race -timeout 15m -short ./...
-	$(MAKE) build build-pkcs11
+	$(MAKE) build build-pkcs11 gateway
 	cd integration && $(GO) vet ./... && $(GO) test -count=1 -timeout 15m ./... # the programs under test are no inputs that the cache knows
 
 test-ad: deps ## what drives a real Active Directory domain (Samba; needs root or sudo -n)
@@ -48,7 +56,7 @@ lint: ## gofmt, vet, staticcheck, the client for Windows and macOS
 		GOOS=$$os CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/rolecall || exit 1; \
 	done
 
-bench: build ## speed as ratios to the physical floor, on this machine in this run
+bench: build gateway ## speed as ratios to the physical floor, on this machine in this run
 	scripts/bench $(ARGS)
 
 fuzz: ## every fuzz target for FUZZTIME
