@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,7 +148,13 @@ func (g *s3Gateway) raw(t testing.TB, creds aws.Credentials, method, path string
 		t.Fatal(err)
 	}
 	path, query, _ := strings.Cut(path, "?")
-	r.URL.Opaque, r.URL.RawQuery = "//"+r.URL.Host+path, query
+	if r.URL.Path, err = url.PathUnescape(path); err != nil {
+		t.Fatal(err)
+	}
+	r.URL.RawPath, r.URL.RawQuery = path, query
+	if got := r.URL.RequestURI(); got != strings.TrimSuffix(path+"?"+query, "?") {
+		t.Fatalf("%s would go out as %s", path, got)
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}

@@ -26,11 +26,15 @@ func TestS3PathTricks(t *testing.T) {
 	if status, body := g.raw(t, creds, "GET", "/data/pub/x", nil); status != 200 || body != "content of pub/x" {
 		t.Fatalf("what is allowed: %d %s", status, body)
 	}
+	// The gateway does resolve such paths: it is the policy that holds.
+	if status, body := g.raw(t, g.admin, "GET", "/data/pub/../secret/x", nil); status != 200 || body != "content of secret/x" {
+		t.Errorf("as the gateway's administrator: %d %s", status, body)
+	}
 	paths := []string{
 		"/data/secret/x", "/data/pub/../secret/x", "/data/./secret/x", "/data//secret/x", "/data/pub/%2e%2e/secret/x", "/data/pub/%2E%2E/secret/x",
 		"/data/pub%2f..%2fsecret%2fx", "/data/pub/..%2fsecret/x", "/data/pub/.%2e/secret/x", "/data/pub/../../other/secret/x", "/data/pub/../../data/secret/x",
 		"/data/pub/../pub/../secret/x", "/data/pub//../../secret/x", "/data/pub/x/../../secret/x", "/data/secret%2fx", "/data/%73ecret/x", "//data/secret/x",
-		"/data/../other/secret/x", "/pub/../data/secret/x", "/data/pub/%252e%252e/secret/x", "/data/pub/..;/secret/x", "/data/pub\\..\\secret\\x", "/data/pub/%5c..%5csecret/x",
+		"/data/../other/secret/x", "/pub/../data/secret/x", "/data/pub/%252e%252e/secret/x", "/data/pub/..;/secret/x", "/data/pub/%5c..%5csecret/x",
 		"/other/secret/x", "/data%2fsecret%2fx", "/data/secret/x%00", "/data/secret/x?versionId=null", "/data/pub/../secret/x?versionId=null",
 	}
 	for _, path := range paths {

@@ -18,7 +18,8 @@ func quickstartCommand(getenv func(string) string) *cobra.Command {
 		Short: "Certificate in, credentials out: the whole path in a new folder",
 		Long: `Start a server in a new folder and set up everything a workload needs: a CA, a trust anchor, a role,
 a profile, an end-entity certificate, and an AWS config file of its own (yours is not touched). Then
-get credentials through that config with the rolecall client and show who they belong to.
+get credentials through that config with the rolecall client and show who they belong to. With an S3
+gateway (versitygw, which make gateway builds) also what they may do at a real S3 store.
 
 The server stays up until Ctrl-C; the lines to paste for the AWS CLI are printed.`,
 		Example: `  rolecalld quickstart
@@ -35,6 +36,9 @@ The server stays up until Ctrl-C; the lines to paste for the AWS CLI are printed
 			if cfg.Client == "" {
 				cfg.Client = besideThisProgram("rolecall")
 			}
+			if cfg.GatewayRequired = cfg.Gateway != ""; !cfg.GatewayRequired {
+				cfg.Gateway = besideThisProgram("versitygw")
+			}
 			if cfg.Dir == "" {
 				cfg.Dir = newFolderName("quickstart")
 			}
@@ -44,6 +48,7 @@ The server stays up until Ctrl-C; the lines to paste for the AWS CLI are printed
 	f := cmd.Flags()
 	f.StringVar(&cfg.Dir, "dir", "", "`folder` to create (default: quickstart, or quickstart-2 and so on if that exists)")
 	f.StringVar(&cfg.Client, "client", "", "rolecall `program` to use (default: the one beside this program)")
+	f.StringVar(&cfg.Gateway, "gateway", "", "versitygw `program` to show S3 with (default: the one beside this program, if there is one)")
 	f.StringVar(&cfg.Listen, "listen", "", "`address` to serve on (default: 127.0.0.1:8443, or a free port)")
 	f.BoolVar(&cfg.Once, "once", false, "end after the check")
 	f.BoolVar(&verbose, "verbose", false, "print the server's log on stderr")

@@ -54,6 +54,19 @@ func (a *api) putRolePolicy(ctx context.Context, k awsclient.Keys, role, name, d
 	return a.Query(ctx, k, "iam", "PutRolePolicy", iamVersion, map[string]string{"RoleName": role, "PolicyName": name, "PolicyDocument": document}, &out)
 }
 
+func (a *api) createPolicy(ctx context.Context, k awsclient.Keys, name, document string) (string, error) {
+	var out struct {
+		Arn string `xml:"CreatePolicyResult>Policy>Arn"`
+	}
+	err := a.Query(ctx, k, "iam", "CreatePolicy", iamVersion, map[string]string{"PolicyName": name, "PolicyDocument": document}, &out)
+	return out.Arn, err
+}
+
+func (a *api) attachRolePolicy(ctx context.Context, k awsclient.Keys, role, policyARN string) error {
+	var out struct{}
+	return a.Query(ctx, k, "iam", "AttachRolePolicy", iamVersion, map[string]string{"RoleName": role, "PolicyArn": policyARN}, &out)
+}
+
 // identity is what GetCallerIdentity answers.
 type identity struct {
 	Arn     string `xml:"GetCallerIdentityResult>Arn"`

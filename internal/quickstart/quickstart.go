@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +26,10 @@ type Config struct {
 	Dir string
 	// Client is the rolecall program to use.
 	Client string
+	// Gateway is the versitygw program to show S3 with. Where it is missing that part is left out, unless GatewayRequired
+	// makes it an error.
+	Gateway         string
+	GatewayRequired bool
 	// Listen is the address to serve on. Default: 127.0.0.1:8443, or a free port if that one is taken.
 	Listen string
 	// Once ends after the check instead of serving until the context ends.
@@ -50,7 +53,7 @@ func Run(ctx context.Context, cfg Config) error {
 	fmt.Fprintf(cfg.Out, "rolecall quickstart in %s\n\n", q.dir)
 	srv, err := q.startServer(ctx)
 	if err != nil {
-		return err
+		return errors.Join(err, q.cleanUp())
 	}
 	err = q.setUpAndCheck(ctx)
 	if err == nil {
@@ -61,7 +64,16 @@ func Run(ctx context.Context, cfg Config) error {
 			fmt.Fprintln(cfg.Out, "\nstopping; the folder stays:", q.dir)
 		}
 	}
-	return errors.Join(err, srv.Shutdown())
+	return errors.Join(err, q.cleanUp(), srv.Shutdown())
+}
+
+// cleanUp ends what runs beside the server.
+func (q *run) cleanUp() error {
+	var errs []error
+	for i := len(q.cleanups) - 1; i >= 0; i-- {
+		errs = append(errs, q.cleanups[i]())
+	}
+	return errors.Join(errs...)
 }
 
 // run is one quickstart under way.
@@ -79,6 +91,11 @@ type run struct {
 	anchorARN  string
 	roleARN    string
 	profileARN string
+	session    awsclient.Keys // what the workload got
+
+	gatewayProgram string // absolute; "" for none
+	gateway        *gateway
+	cleanups       []func() error
 }
 
 func (q *run) prepare() error {
@@ -104,7 +121,7 @@ func (q *run) prepare() error {
 	if _, err := exec.LookPath(q.client); err != nil {
 		return fmt.Errorf("the client program is not there: %w", err)
 	}
-	return nil
+	return q.findGateway()
 }
 
 // step runs one step and prints what came of it, with its time.
@@ -137,8 +154,16 @@ func (q *run) startServer(ctx context.Context) (*server.Server, error) {
 		if err != nil {
 			return "", err
 		}
+		cfg := server.Config{DataDir: data, Listen: []string{listen}, MetricsListen: "off", Region: region}
+		if q.gatewayProgram != "" {
+			socket, err := q.socketPath()
+			if err != nil {
+				return "", err
+			}
+			cfg.S3IAMSockets = []string{socket}
+		}
 		// The server's own context: Ctrl-C ends the quickstart, which then shuts the server down in order.
-		srv, err = server.Start(context.WithoutCancel(ctx), server.Config{DataDir: data, Listen: []string{listen}, MetricsListen: "off", Region: region}, server.Output{Log: q.cfg.Log})
+		srv, err = server.Start(context.WithoutCancel(ctx), cfg, server.Output{Log: q.cfg.Log})
 		if err != nil {
 			return "", err
 		}
@@ -153,11 +178,13 @@ func (q *run) listenAddress() (string, error) {
 	if q.cfg.Listen != "" {
 		return q.cfg.Listen, nil
 	}
-	l, err := net.Listen("tcp", server.DefaultListen)
-	if err != nil {
-		return "127.0.0.1:0", nil
-	}
-	return server.DefaultListen, l.Close()
+	return freeAddress(server.DefaultListen)
+}
+
+// step is one thing that the quickstart does.
+type step struct {
+	what string
+	do   func(context.Context) (string, error)
 }
 
 func (q *run) setUpAndCheck(ctx context.Context) (err error) {
@@ -169,10 +196,7 @@ func (q *run) setUpAndCheck(ctx context.Context) (err error) {
 		return err
 	}
 	q.api = &api{client}
-	steps := []struct {
-		what string
-		do   func(context.Context) (string, error)
-	}{
+	steps := []step{
 		{"issue a CA and a workload certificate for CN=" + subjectCN, q.issue},
 		{"create a trust anchor from the CA", q.trustAnchor},
 		{"create a role that trusts only this anchor and this issuer", q.role},
@@ -180,10 +204,16 @@ func (q *run) setUpAndCheck(ctx context.Context) (err error) {
 		{"write an AWS config file with a credential_process", q.awsConfig},
 		{"get credentials through that profile and ask who they belong to", q.identity},
 	}
+	if q.gatewayProgram != "" {
+		steps = append(steps, q.s3Steps()...)
+	}
 	for _, s := range steps {
 		if err := q.step(s.what, func() (string, error) { return s.do(ctx) }); err != nil {
 			return err
 		}
+	}
+	if q.gatewayProgram == "" {
+		fmt.Fprintf(q.cfg.Out, "          no S3: there is no versitygw beside this program (make gateway builds it)\n")
 	}
 	return nil
 }
@@ -267,7 +297,8 @@ func (q *run) identity(ctx context.Context) (string, error) {
 	if err := json.Unmarshal(out, &c); err != nil || c.Version != 1 {
 		return "", fmt.Errorf("the client's output is not what a credential_process prints: %w", err)
 	}
-	who, err := q.api.whoAmI(ctx, awsclient.Keys{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken})
+	q.session = awsclient.Keys{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
+	who, err := q.api.whoAmI(ctx, q.session)
 	if err != nil {
 		return "", err
 	}
@@ -287,7 +318,7 @@ The server is running. In another terminal, as the workload:
   export AWS_PROFILE=%[2]s AWS_CA_BUNDLE=%[3]s AWS_ENDPOINT_URL=%[4]s
   aws --endpoint-url %[4]s sts get-caller-identity
   aws --endpoint-url %[4]s rolesanywhere list-trust-anchors
-
+%[7]s
 and as the administrator:
 
   export AWS_SHARED_CREDENTIALS_FILE=%[5]s AWS_PROFILE=default AWS_DEFAULT_REGION=%[6]s
@@ -296,5 +327,5 @@ and as the administrator:
   aws --endpoint-url %[4]s cloudtrail lookup-events --max-items 5
 
 Ctrl-C stops the server.
-`, q.configFile, profileName, q.caBundle, q.endpoint, filepath.Join(q.dir, "data", "root-credentials"), region)
+`, q.configFile, profileName, q.caBundle, q.endpoint, filepath.Join(q.dir, "data", "root-credentials"), region, q.s3Line())
 }
