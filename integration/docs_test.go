@@ -93,7 +93,7 @@ const scriptTimeout = 3 * time.Minute
 func runScript(t *testing.T, text string) {
 	t.Helper()
 	work, home := t.TempDir(), t.TempDir()
-	bin := filepath.Dir(program(t, "rolecalld"))
+	bin := filepath.Dir(gatewayProgram(t)) // with rolecalld and rolecall
 	if err := os.Symlink(bin, filepath.Join(work, "bin")); err != nil {
 		t.Fatal(err)
 	}
