@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -87,7 +88,7 @@ func startServer(ctx context.Context, program, dataDir string) (*child, error) {
 		return nil, err
 	}
 	c, err := startChild(ctx, "rolecalld", program, "serve", "--data-dir", dataDir, "--listen", "127.0.0.1:0",
-		"--metrics-listen", metrics, "--account-id", string(account))
+		"--metrics-listen", metrics, "--account-id", string(account), "--s3-iam-socket", filepath.Join(dataDir, "s3-iam.sock"))
 	if err != nil {
 		return nil, err
 	}

@@ -44,16 +44,18 @@ const (
 	sectionWarm       = "warm"
 	sectionCold       = "cold"
 	sectionIdentity   = "identity"
+	sectionS3         = "s3"
 	sectionScale      = "scale"
 	sectionMemory     = "memory"
 	sectionComponents = "components"
 )
 
-const allSections = "warm,cold,identity,scale,memory,components"
+const allSections = "warm,cold,identity,s3,scale,memory,components"
 
 // options are the command line.
 type options struct {
 	server     string        // rolecalld under test
+	gateway    string        // versitygw, for the S3 section
 	dir        string        // parent of the temporary data folder: its disk is measured
 	time       time.Duration // of one measurement
 	conns      int
@@ -70,6 +72,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.server, "server", "bin/rolecalld", "server under test")
+	f.StringVar(&o.gateway, "gateway", "bin/versitygw", "S3 gateway beside it (make gateway)")
 	f.StringVar(&o.dir, "dir", "", "folder on the disk to measure with (default: the system's temporary folder)")
 	f.DurationVar(&o.time, "time", 5*time.Second, "duration of one measurement")
 	f.IntVar(&o.conns, "conns", 16, "connections")

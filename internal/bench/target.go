@@ -119,7 +119,7 @@ func trustPolicy(anchorARN, issuerCN string) (string, error) {
 }
 
 // rolePolicy is what the sessions may do.
-const rolePolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["rolesanywhere:List*","rolesanywhere:Get*"],"Resource":"*"}]}`
+const rolePolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["rolesanywhere:List*","rolesanywhere:Get*","s3:GetObject"],"Resource":"*"}]}`
 
 func (t *target) addResources(ctx context.Context, db *store.DB, kind keyKind, p *pki) error {
 	anchorID, profileID, roleName := arn.NewUUID(), arn.NewUUID(), "bench-"+string(kind)
