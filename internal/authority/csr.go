@@ -13,7 +13,8 @@ import (
 // MaxCSRBytes bounds a certificate signing request, in PEM.
 const MaxCSRBytes = 32 << 10
 
-// CSR is a certificate signing request whose sender holds the private key. Only [ParseCSR] makes one.
+// CSR is a certificate signing request whose sender holds the private key. Only [ParseCSR] and
+// [ParseProven] make one.
 type CSR struct{ req *x509.CertificateRequest }
 
 // ParseCSR reads one PEM block and checks it: proof of possession, key, limits. The error is an *[Error] with reason BadCSR.
@@ -28,21 +29,39 @@ func ParseCSR(data []byte) (*CSR, error) {
 	if block.Type != "CERTIFICATE REQUEST" && block.Type != "NEW CERTIFICATE REQUEST" {
 		return nil, refuse(BadCSR, "a PEM block %q is not a CSR", clip(block.Type))
 	}
-	req, err := x509.ParseCertificateRequest(block.Bytes)
+	return ParseProven(block.Bytes, selfSigned)
+}
+
+// selfSigned is the proof of possession that a CSR carries itself: a signature made with SHA-256 or stronger.
+func selfSigned(req *x509.CertificateRequest) error {
+	switch req.SignatureAlgorithm {
+	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
+		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
+	default:
+		return refuse(BadCSR, "the CSR's signature algorithm %s is not accepted, SHA-256 or stronger is required", req.SignatureAlgorithm)
+	}
+	if err := req.CheckSignature(); err != nil {
+		return refuse(BadCSR, "the CSR's signature was not made with its key")
+	}
+	return nil
+}
+
+// ParseProven reads a CSR in DER whose proof of possession may stand outside of it: possession is asked whether the sender
+// holds the key of the parsed request, and its error refuses the CSR. Key and limits are checked as by [ParseCSR]. Other
+// errors are an *[Error] with reason BadCSR.
+func ParseProven(der []byte, possession func(*x509.CertificateRequest) error) (*CSR, error) {
+	if len(der) > MaxCSRBytes {
+		return nil, refuse(BadCSR, "the CSR is larger than %d bytes", MaxCSRBytes)
+	}
+	req, err := x509.ParseCertificateRequest(der)
 	if err != nil {
 		return nil, refuse(BadCSR, "the CSR cannot be parsed: %s", clip(strings.TrimPrefix(err.Error(), "x509: ")))
 	}
 	if why := weakKey(req.PublicKey); why != "" {
 		return nil, refuse(BadCSR, "%s", why)
 	}
-	switch req.SignatureAlgorithm {
-	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
-		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
-	default:
-		return nil, refuse(BadCSR, "the CSR's signature algorithm %s is not accepted, SHA-256 or stronger is required", req.SignatureAlgorithm)
-	}
-	if err := req.CheckSignature(); err != nil {
-		return nil, refuse(BadCSR, "the CSR's signature was not made with its key")
+	if err := possession(req); err != nil {
+		return nil, err
 	}
 	if err := checkSubject(req.RawSubject); err != nil {
 		return nil, err
