@@ -9,6 +9,7 @@
 package cmc
 
 import (
+	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
 
@@ -41,6 +42,8 @@ type Request struct {
 	// Renews is the certificate whose key signed the request beside the new one; nil if there is none. Nothing but that
 	// signature has been checked of it.
 	Renews *x509.Certificate
+	// Hash is the digest in the signature that proves possession of the key.
+	Hash crypto.Hash
 	// TemplateOID and TemplateName are the certificate template that the request names; "" if it does not.
 	TemplateOID, TemplateName string
 }

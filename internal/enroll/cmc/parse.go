@@ -2,6 +2,7 @@ package cmc
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/sha1" //nolint:gosec // RFC 5280 §4.2.1.2 method 1: an identifier, not a protection
 	"crypto/x509"
 	"encoding/asn1"
@@ -22,7 +23,7 @@ func Parse(der []byte, opts Options) (*Request, error) {
 	}
 	r := &Request{Form: "pkcs10", BodyPartID: 1}
 	if !isContentInfo(der) {
-		return r, r.read(der, nil, opts)
+		return checked(r, r.read(der, nil, opts))
 	}
 	sd, err := parseSignedData(der)
 	if err != nil {
@@ -43,7 +44,7 @@ func Parse(der []byte, opts Options) (*Request, error) {
 	default:
 		return nil, malformed("what is signed is neither a PKCS #10 nor PKIData")
 	}
-	return r, r.read(request, sd, opts)
+	return checked(r, r.read(request, sd, opts))
 }
 
 // isContentInfo tells CMS from PKCS #10: the first begins with an object identifier, the second with a SEQUENCE.
@@ -69,7 +70,7 @@ func (r *Request) read(der []byte, sd *signedData, opts Options) error {
 		if own { // MS-WCCE 3.1.1.4.3.1.4: the signature around the PKCS #10 proves possession
 			return nil
 		}
-		return selfSigned(req, opts)
+		return r.selfSigned(req, opts)
 	}
 	csr, err := authority.ParseProven(der, possession)
 	var refusal *authority.Error
@@ -90,14 +91,19 @@ func (r *Request) read(der []byte, sd *signedData, opts Options) error {
 }
 
 // selfSigned checks the signature of the PKCS #10 itself.
-func selfSigned(req *x509.CertificateRequest, opts Options) error {
+func (r *Request) selfSigned(req *x509.CertificateRequest, opts Options) error {
 	switch req.SignatureAlgorithm {
-	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
-		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
+	case x509.SHA256WithRSA, x509.SHA256WithRSAPSS, x509.ECDSAWithSHA256:
+		r.Hash = crypto.SHA256
+	case x509.SHA384WithRSA, x509.SHA384WithRSAPSS, x509.ECDSAWithSHA384:
+		r.Hash = crypto.SHA384
+	case x509.SHA512WithRSA, x509.SHA512WithRSAPSS, x509.ECDSAWithSHA512:
+		r.Hash = crypto.SHA512
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1:
 		if !opts.AllowSHA1 {
 			return hresult.Refuse(hresult.WeakKey, "The request is signed with SHA-1, SHA-256 or stronger is required")
 		}
+		r.Hash = crypto.SHA1
 	default:
 		return hresult.Refuse(hresult.WeakKey, "The request has a signature algorithm that is not accepted, SHA-256 or stronger is required")
 	}
@@ -123,7 +129,7 @@ func (r *Request) checkSigners(sd *signedData, req *x509.CertificateRequest, ren
 			if err := s.verify(sd, req.PublicKey, opts); err != nil {
 				return false, err
 			}
-			own = true
+			own, r.Hash = true, hashOf(s.digest, opts)
 			continue
 		}
 		cert := s.find(certificates)
@@ -195,4 +201,12 @@ func inner(der []byte) []byte {
 		return nil
 	}
 	return content
+}
+
+// checked hands out a request only without an error.
+func checked(r *Request, err error) (*Request, error) {
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }

@@ -148,12 +148,13 @@ func (t *Template) extensions(b *body) error {
 	}
 	t.Extensions = append(t.Extensions, Extension{OID: "1.3.6.1.4.1.311.21.7", Name: "Certificate Template Information", Value: info})
 	if p := b.Extensions.ApplicationPolicies; p != nil && len(p.Policies) > 0 {
+		types := applicationPolicies()
 		var purposes []asn1.ObjectIdentifier
 		var policies []struct{ OID asn1.ObjectIdentifier }
 		for _, policy := range p.Policies {
 			text := policy.PolicyObjectIdentifier
 			if text == "" {
-				text = applicationPolicies[policy.PolicyType]
+				text = types[policy.PolicyType]
 			}
 			oid, ok := parseOID(text)
 			if !ok {

@@ -1,0 +1,195 @@
+package enroll
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/enroll/hresult"
+	"github.com/rolecall/rolecall/internal/enroll/soap"
+	"github.com/rolecall/rolecall/internal/enroll/template"
+	"github.com/rolecall/rolecall/internal/enroll/xcep"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// attempt is one request, as far as it came. Its audit event is made of it.
+type attempt struct {
+	r         *http.Request
+	now       time.Time
+	id        string
+	endpoint  endpoint
+	operation string
+	messageID string
+
+	site      *site
+	caller    *caller
+	connector *connector
+	template  *template.Template
+	form      string // of the certificate request
+	renewal   bool
+	requestID string
+	cert      *issued
+}
+
+// ServeHTTP answers one request. Nothing of a body is read before a Kerberos ticket was accepted.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e, ok := parsePath(r.URL.Path)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if !h.requests.Allow() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	defer cancel()
+	sites, err := h.find(ctx, r.Host)
+	if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
+			h.cfg.Log.Error("enrollment", "host", r.Host, "error", err)
+			http.Error(w, "enrollment is not available", http.StatusServiceUnavailable)
+			return
+		}
+		http.NotFound(w, r)
+		return
+	}
+	a := &attempt{r: r, now: time.Now(), id: arn.NewUUID(), endpoint: e, operation: "GetPolicies"}
+	if e.kind == enrollmentService {
+		a.operation = "RequestSecurityToken"
+	}
+	switch {
+	case e.kind == chainService:
+		h.serveChain(ctx, w, r, sites)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		// Clients look whether the address answers before they use it.
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, "certificate enrollment\n") //nolint:errcheck // nothing to do for a client that left
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	case e.authentication == xcep.Kerberos:
+		h.serveKerberos(ctx, w, a, sites)
+	default:
+		h.servePassword(ctx, w, a, sites)
+	}
+}
+
+// serveKerberos authenticates by the header. A stranger learns nothing but that.
+func (h *Handler) serveKerberos(ctx context.Context, w http.ResponseWriter, a *attempt, sites []*site) {
+	w.Header().Set("WWW-Authenticate", "Negotiate")
+	if a.r.Header.Get("Authorization") == "" {
+		http.Error(w, "unauthorized", http.StatusUnauthorized)
+		return
+	}
+	reply, err := h.negotiate(a, sites)
+	if err != nil {
+		if h.recordStranger(ctx, a, err) != nil {
+			http.Error(w, "enrollment is not available", http.StatusServiceUnavailable)
+			return
+		}
+		http.Error(w, "unauthorized", http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", reply)
+	if m := h.readMessage(w, a); m != nil {
+		h.answer(ctx, w, a, m)
+	}
+}
+
+// servePassword authenticates by the SOAP header. There is never a 401: Windows would take it for a Basic challenge.
+func (h *Handler) servePassword(ctx context.Context, w http.ResponseWriter, a *attempt, sites []*site) {
+	m := h.readMessage(w, a)
+	if m == nil {
+		return
+	}
+	if !h.passwords.Allow() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
+		return
+	}
+	if err := h.password(ctx, a, sites, m.User); err != nil {
+		refusal := hresult.Refuse(hresult.AccessDenied, "The user name or the password is not right")
+		if h.recordStranger(ctx, a, err) != nil {
+			refusal = hresult.Refuse(hresult.Failure, "Enrollment is not available")
+		}
+		h.fault(w, a, refusal)
+		return
+	}
+	h.answer(ctx, w, a, m)
+}
+
+// readMessage reads the body; nil means that it was answered.
+func (h *Handler) readMessage(w http.ResponseWriter, a *attempt) *soap.Message {
+	kind, _, err := mime.ParseMediaType(a.r.Header.Get("Content-Type"))
+	if err != nil || kind != soap.ContentType {
+		http.Error(w, "the content type must be "+soap.ContentType, http.StatusUnsupportedMediaType)
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, a.r.Body, soap.MaxBytes))
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			http.Error(w, "the message is too large", http.StatusRequestEntityTooLarge)
+		}
+		return nil // otherwise the client is gone
+	}
+	m, err := soap.Read(body)
+	if err != nil {
+		code := soap.Sender
+		if errors.Is(err, soap.ErrNotUnderstood) {
+			code = soap.MustUnderstand
+		}
+		write(w, http.StatusInternalServerError, soap.Fault(code, "", err.Error()))
+		return nil
+	}
+	a.messageID = m.MessageID
+	return m
+}
+
+// answer runs the operation for a caller who is known. What was refused is in the audit log before the client hears of it.
+func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, a *attempt, m *soap.Message) {
+	err := h.lookup(ctx, a)
+	var body []byte
+	if err == nil {
+		if a.endpoint.kind == policyService {
+			body, err = h.policies(ctx, a, m)
+		} else {
+			body, err = h.enroll(ctx, a, m)
+		}
+	}
+	if recorded := h.record(ctx, a, err); recorded != nil {
+		body, err = nil, recorded
+	}
+	if err == nil {
+		write(w, http.StatusOK, body)
+		return
+	}
+	refusal := hresult.Of(err)
+	if refusal == nil {
+		h.cfg.Log.Error("enrollment", "operation", a.operation, "request", a.id, "error", err)
+		refusal = hresult.Refuse(hresult.Failure, "The request could not be processed")
+	}
+	h.fault(w, a, refusal)
+}
+
+// fault answers a refusal in the protocol's form.
+func (h *Handler) fault(w http.ResponseWriter, a *attempt, e *hresult.Error) {
+	if a.endpoint.kind == policyService {
+		write(w, http.StatusInternalServerError, soap.Fault(soap.Receiver, a.messageID, e.Error()))
+		return
+	}
+	write(w, http.StatusInternalServerError, soap.EnrollmentFault(a.messageID, e, e.Code != hresult.Failure, a.requestID))
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", soap.ContentType+"; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(body) //nolint:errcheck // nothing to do for a client that left
+}
