@@ -92,7 +92,11 @@ func siteOf(sites []*site, username string) *site {
 
 // lookup reads the caller as the directory has it now: names, groups, and whether the account still counts.
 func (h *Handler) lookup(ctx context.Context, a *attempt) error {
-	e, err := a.site.directory.Lookup(ctx, a.caller.sid)
+	read := a.site.directory.Fresh
+	if a.endpoint.kind == policyService {
+		read = a.site.directory.Lookup
+	}
+	e, err := read(ctx, a.caller.sid)
 	switch {
 	case errors.Is(err, directory.ErrNotFound), errors.Is(err, directory.ErrDisabled), errors.Is(err, directory.ErrExpired):
 		return hresult.Refuse(hresult.AccessDenied, "The account cannot enroll: %s", err)

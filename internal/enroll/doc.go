@@ -37,8 +37,11 @@ type Acceptor interface {
 
 // Directory is what enrollment asks the directory; *directory.Client is one.
 type Directory interface {
-	// Lookup reads the account with the SID. Accounts that are disabled or expired are an error.
+	// Lookup reads the account with the SID, from memory if it was read moments ago. Accounts that are disabled or expired
+	// are an error.
 	Lookup(ctx context.Context, sid string) (*directory.Entry, error)
+	// Fresh is Lookup that always asks: what is issued is decided by the groups of now.
+	Fresh(ctx context.Context, sid string) (*directory.Entry, error)
 	// Authenticate checks a password and returns the account that it is of.
 	Authenticate(ctx context.Context, username, password string) (*directory.Entry, error)
 }

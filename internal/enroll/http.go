@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/enroll/directory"
 	"github.com/rolecall/rolecall/internal/enroll/hresult"
 	"github.com/rolecall/rolecall/internal/enroll/soap"
 	"github.com/rolecall/rolecall/internal/enroll/template"
@@ -115,7 +116,7 @@ func (h *Handler) servePassword(ctx context.Context, w http.ResponseWriter, a *a
 	}
 	if err := h.password(ctx, a, sites, m.User); err != nil {
 		refusal := hresult.Refuse(hresult.AccessDenied, "The user name or the password is not right")
-		if h.recordStranger(ctx, a, err) != nil {
+		if h.recordStranger(ctx, a, err) != nil || errors.Is(err, directory.ErrUnavailable) {
 			refusal = hresult.Refuse(hresult.Failure, "Enrollment is not available")
 		}
 		h.fault(w, a, refusal)
