@@ -389,8 +389,14 @@ func (w *world) certificate(answer string) (leaf *x509.Certificate, response []b
 // event is the last audit event, decoded.
 func (w *world) event() fields {
 	w.t.Helper()
-	if err := w.shipper.Flush(w.t.Context()); err != nil {
-		w.t.Fatal(err)
+	for range 100 { // what only looked is on disk a little later
+		if err := w.shipper.Flush(w.t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		if len(w.sink.events) > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	if len(w.sink.events) == 0 {
 		w.t.Fatal("no event")
