@@ -67,6 +67,7 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.reloader = reloader
 	s.work(func() {
 		reloader.Run(background, time.Minute, func(err error) {
 			if err != nil {

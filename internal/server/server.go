@@ -26,6 +26,7 @@ import (
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/internal/tlsca"
 )
 
 // Output is where a server writes. Nil writers discard.
@@ -61,6 +62,7 @@ type Server struct {
 	connectors *pcaconnectorad.Service
 	bindings   []awsapi.Binding // all operations, for the coverage table
 
+	reloader *tlsca.Reloader // of the TLS certificate; nil without TLS
 	servers  []*http.Server
 	failed   chan error         // a listener that ended by itself
 	stop     context.CancelFunc // ends the background work
@@ -221,7 +223,7 @@ func (s *Server) assemble(background context.Context) error {
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
 	}
-	s.handler = withUnsigned(s.unsignedRoutes(), router)
+	s.handler = withEnrollment(s.openEnrollment(), withUnsigned(s.unsignedRoutes(), router))
 	s.publicHandler = withUnsigned(s.distributionRoutes(), http.NotFoundHandler())
 	s.work(func() { s.privateCA.Run(background) })
 	s.work(func() { s.connectors.Run(background) })

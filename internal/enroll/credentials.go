@@ -1,0 +1,95 @@
+package enroll
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/enroll/directory"
+	"github.com/rolecall/rolecall/internal/enroll/kerberos"
+	"github.com/rolecall/rolecall/internal/keyring"
+	"github.com/rolecall/rolecall/internal/store"
+)
+
+// Labels of the key ring for a directory's secrets. They never change: sealed secrets are stored.
+const (
+	keytabLabel   = "directory-keytab"
+	passwordLabel = "directory-bind-password"
+)
+
+// bound is what a sealed secret belongs to: it opens for no other directory.
+func bound(d *store.Directory) []byte {
+	return fmt.Appendf(nil, "%s\x00%s\x00%s", d.Account, d.Region, d.ID)
+}
+
+// SealCredentials puts the keytab of the service account and the password of the account that reads the directory into the
+// row, sealed. Account, region and id must be set before.
+func SealCredentials(ring *keyring.Ring, d *store.Directory, keytab []byte, password string) {
+	d.Keytab = ring.Seal(keytabLabel, bound(d), keytab)
+	d.BindPassword = ring.Seal(passwordLabel, bound(d), []byte(password))
+}
+
+// Connect opens directories with the secrets that [SealCredentials] sealed.
+func Connect(ring *keyring.Ring) Opener {
+	return func(row *store.Directory) (Acceptor, Directory, func(), error) {
+		acceptor, err := newAcceptor(ring, row)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		password, err := ring.Open(passwordLabel, bound(row), row.BindPassword)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("the directory's password: %w", err)
+		}
+		cfg := directory.Config{BindName: row.BindUser, Password: string(password)}
+		for _, server := range row.Servers {
+			host, ok := strings.CutPrefix(server, "ldaps://")
+			if !ok {
+				return nil, nil, nil, fmt.Errorf("directory server %s is not an ldaps:// URL", server)
+			}
+			cfg.Servers = append(cfg.Servers, strings.TrimSuffix(host, "/"))
+		}
+		if row.Trust != "" {
+			cfg.Roots = x509.NewCertPool()
+			if !cfg.Roots.AppendCertsFromPEM([]byte(row.Trust)) {
+				return nil, nil, nil, errors.New("the directory's trusted certificates cannot be read")
+			}
+		}
+		client, err := directory.New(cfg)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return acceptor, client, client.Close, nil
+	}
+}
+
+// newAcceptor takes tickets for the policy host alone. A directory without a keytab takes none.
+func newAcceptor(ring *keyring.Ring, row *store.Directory) (Acceptor, error) {
+	if len(row.Keytab) == 0 {
+		return noTickets{}, nil
+	}
+	keytab, err := ring.Open(keytabLabel, bound(row), row.Keytab)
+	if err != nil {
+		return nil, fmt.Errorf("the directory's keytab: %w", err)
+	}
+	defer clear(keytab)
+	cfg := kerberos.Config{Keytab: keytab, Services: []string{row.ServicePrincipal()}}
+	switch row.ChannelBinding {
+	case "off":
+		cfg.ChannelBinding = kerberos.Off
+	case "require":
+		cfg.ChannelBinding = kerberos.Require
+	case "allow", "":
+		cfg.ChannelBinding = kerberos.Allow
+	default:
+		return nil, fmt.Errorf("channel binding %q is not known", row.ChannelBinding)
+	}
+	return kerberos.New(cfg)
+}
+
+// noTickets is the acceptor of a directory whose clients come with passwords only.
+type noTickets struct{}
+
+func (noTickets) Accept(string, *x509.Certificate) (*kerberos.Identity, string, error) {
+	return nil, "", errors.New("the directory has no keytab")
+}
