@@ -98,14 +98,14 @@ func (h *Handler) serveKerberos(ctx context.Context, w http.ResponseWriter, a *a
 		return
 	}
 	w.Header().Set("WWW-Authenticate", reply)
-	if m := h.readMessage(w, a); m != nil {
+	if m := h.readMessage(ctx, w, a); m != nil {
 		h.answer(ctx, w, a, m)
 	}
 }
 
 // servePassword authenticates by the SOAP header. There is never a 401: Windows would take it for a Basic challenge.
 func (h *Handler) servePassword(ctx context.Context, w http.ResponseWriter, a *attempt, sites []*site) {
-	m := h.readMessage(w, a)
+	m := h.readMessage(ctx, w, a)
 	if m == nil {
 		return
 	}
@@ -126,7 +126,7 @@ func (h *Handler) servePassword(ctx context.Context, w http.ResponseWriter, a *a
 }
 
 // readMessage reads the body; nil means that it was answered.
-func (h *Handler) readMessage(w http.ResponseWriter, a *attempt) *soap.Message {
+func (h *Handler) readMessage(ctx context.Context, w http.ResponseWriter, a *attempt) *soap.Message {
 	kind, _, err := mime.ParseMediaType(a.r.Header.Get("Content-Type"))
 	if err != nil || kind != soap.ContentType {
 		http.Error(w, "the content type must be "+soap.ContentType, http.StatusUnsupportedMediaType)
@@ -146,7 +146,11 @@ func (h *Handler) readMessage(w http.ResponseWriter, a *attempt) *soap.Message {
 		if errors.Is(err, soap.ErrNotUnderstood) {
 			code = soap.MustUnderstand
 		}
-		write(w, http.StatusInternalServerError, soap.Fault(code, "", err.Error()))
+		reason := err.Error()
+		if a.caller != nil && h.record(ctx, a, hresult.Refuse(hresult.InvalidArgument, "The message cannot be read: %s", err)) != nil {
+			code, reason = soap.Receiver, "The request could not be processed"
+		}
+		write(w, http.StatusInternalServerError, soap.Fault(code, "", reason))
 		return nil
 	}
 	a.messageID = m.MessageID

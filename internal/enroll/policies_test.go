@@ -214,6 +214,9 @@ func TestBadMessages(t *testing.T) {
 		if rec := w.send(aliceSID, cepPath, message); rec.Code != 500 || !strings.Contains(rec.Body.String(), "<s:Fault>") {
 			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
 		}
+		if e := w.event(); e["errorCode"] != "E_INVALIDARG" {
+			t.Errorf("%s: event %v", name, e)
+		}
 	}
 	if rec := w.send(aliceSID, cepPath, strings.Repeat(" ", 300<<10)); rec.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("too large: %d", rec.Code)
