@@ -1,9 +1,12 @@
 package template
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rolecall/rolecall/internal/adtemplate"
 )
 
 const base = `{"TemplateV4":{"CertificateValidity":{"ValidityPeriod":{"Period":1,"PeriodType":"YEARS"},"RenewalPeriod":{"Period":6,"PeriodType":"WEEKS"}},
@@ -114,5 +117,31 @@ func TestAllows(t *testing.T) {
 		if enroll, auto := c.Allows(tc.now, tc.stale); enroll != tc.enroll || auto != tc.auto {
 			t.Errorf("%s: %v %v", name, enroll, auto)
 		}
+	}
+}
+
+// TestPredefined: what AD CS brings along can be offered.
+func TestPredefined(t *testing.T) {
+	for _, p := range adtemplate.Predefined {
+		d := p.Definition()
+		text, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := Compile(source(string(text))); err != nil || c.Schema != adtemplate.Schema(d) {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+}
+
+// TestEveryPolicyType: the API's types have an object identifier, but for one that no public source gives.
+func TestEveryPolicyType(t *testing.T) {
+	known := applicationPolicies()
+	seen := map[string]string{}
+	for kind, oid := range known {
+		if _, ok := parseOID(oid); !ok || seen[oid] != "" {
+			t.Errorf("%s has %s, as has %q", kind, oid, seen[oid])
+		}
+		seen[oid] = kind
 	}
 }
