@@ -125,7 +125,7 @@ func (n *Names) alternatives(t *template.Template, e *directory.Entry) error {
 		}
 		text(2, e.DNSHostName)
 	}
-	if flags&template.SANDomainDNS != 0 {
+	if flags&template.SANDomainDNS != 0 { // AD CS adds the domain's NetBIOS name, too; it is no DNS name, and left out
 		domain := domainOf(e.DN)
 		if domain == "" {
 			return missing(hresult.DNSRequired, "domain")
