@@ -52,6 +52,8 @@ account's root access key instead of a random one.`,
 	f.StringVar(&cfg.S3Profile, "s3-profile", "", "`profile` in that file (default: default)")
 	f.StringVar(&cfg.S3CABundle, "s3-ca-bundle", "", "PEM `file` of what the S3 server is trusted by, beside the system's roots")
 	f.StringVar(&cfg.MetricsListen, "metrics-listen", "127.0.0.1:8444", "loopback `address` for metrics, health and profiling, or off")
+	f.StringVar(&cfg.AuthzTable, "authz-table", "", "JSON `file` that maps HTTP requests to actions: decide for proxies (nginx auth_request, Envoy) by it")
+	f.StringVar(&cfg.AuthzListen, "authz-listen", "127.0.0.1:8446", "loopback `address` where proxies ask, with --authz-table")
 	f.StringVar(&cfg.TLSCert, "tls-cert", "", "PEM `file` with the server certificate and its chain, instead of one made in the data folder")
 	f.StringVar(&cfg.TLSKey, "tls-key", "", "PEM `file` with the server certificate's key")
 	f.StringSliceVar(&cfg.Hosts, "host", nil, "further `name` or address for the certificate made in the data folder, repeatable")

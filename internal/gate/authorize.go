@@ -55,7 +55,29 @@ func (g *Gate) Authorize(ctx context.Context, p *awsapi.Principal, call *awsapi.
 	if crosses {
 		set.ResourceAccount = string(n.Owner)
 	}
-	return g.decide(set, p, policyPrincipal(p), call, n.Context, action, resource)
+	return g.decide(set, p, policyPrincipal(p), callerOf(call), n.Context, action, resource)
+}
+
+// AuthorizeProxied decides one action on a resource of another service, whose proxy asks. The root of the account may do
+// everything in it. A denial is an *awsapi.Error as [Gate.Authorize] returns it.
+func (g *Gate) AuthorizeProxied(ctx context.Context, p *awsapi.Principal, caller *Caller, extra func(*iampolicy.Context), action, resource string) error {
+	if p.Session != nil && p.Session.Type == sessiontoken.SessionToken {
+		if err := tokenMayCall(p.Session, action); err != nil {
+			return err
+		}
+	}
+	if p.Type == awsapi.Root {
+		return sameAccount(p, resource, action)
+	}
+	set, err := g.PolicySet(ctx, p)
+	if err != nil {
+		return err
+	}
+	return g.decide(set, p, policyPrincipal(p), caller, extra, action, resource)
+}
+
+func callerOf(call *awsapi.Call) *Caller {
+	return &Caller{Now: call.Now, SourceIP: call.SourceIP, UserAgent: call.UserAgent, Region: string(call.Region), TLS: call.TLS}
 }
 
 // sameAccount keeps a root in its account, whatever ARN a request names.
@@ -79,9 +101,9 @@ func tokenMayCall(s *sessiontoken.Session, action string) error {
 
 // decide evaluates set for one action and turns a denial into AWS's words, with an encoded message for whoever may
 // decode it. as is the caller in the eyes of policies that name principals.
-func (g *Gate) decide(set *iampolicy.Set, p *awsapi.Principal, as *iampolicy.Principal, call *awsapi.Call, extra func(*awsapi.ConditionContext), action, resource string) error {
+func (g *Gate) decide(set *iampolicy.Set, p *awsapi.Principal, as *iampolicy.Principal, caller *Caller, extra func(*awsapi.ConditionContext), action, resource string) error {
 	return WithContext(func(c *iampolicy.Context) error {
-		SetRequest(c, &Caller{Now: call.Now, SourceIP: call.SourceIP, UserAgent: call.UserAgent, Region: string(call.Region), TLS: call.TLS})
+		SetRequest(c, caller)
 		SetPrincipal(c, p)
 		if extra != nil {
 			extra(c)
@@ -112,7 +134,7 @@ func (g *Gate) AuthorizeAssume(ctx context.Context, call *awsapi.Call, role *sto
 	}
 	set.Resource, set.ResourceAccount, set.Trust = trust, string(r.Account), true
 	as := policyPrincipal(p)
-	if err := g.decide(set, p, as, call, extra, action, resource); err != nil || sameAsTrusted(r, p) {
+	if err := g.decide(set, p, as, callerOf(call), extra, action, resource); err != nil || sameAsTrusted(r, p) {
 		return err
 	}
 	// The trust policy means someone else who had this ARN before. What is left is what it says about the caller's account.
@@ -121,7 +143,7 @@ func (g *Gate) AuthorizeAssume(ctx context.Context, call *awsapi.Call, role *sto
 	} else {
 		as.ARN = ""
 	}
-	return g.decide(set, p, as, call, extra, action, resource)
+	return g.decide(set, p, as, callerOf(call), extra, action, resource)
 }
 
 // sameAsTrusted is false if the trust policy was saved when the caller's ARN was that of another user or role.

@@ -66,6 +66,10 @@ type Config struct {
 	// S3DataEvents is "denied" to record denied S3 requests only, or "all" for every decision. Default: denied.
 	S3DataEvents string
 
+	// AuthzTable is the file that says what requests to other services mean; with it the server decides for proxies that ask
+	// at AuthzListen, a loopback address. Defaults: none, 127.0.0.1:8446.
+	AuthzTable, AuthzListen string
+
 	// Version is what the server calls itself to an S3 gateway.
 	Version string
 
@@ -127,6 +131,9 @@ func (c *Config) normalise() error {
 	}
 	if c.Quotas != "off" && c.Quotas != "aws" {
 		return fmt.Errorf("quotas %q are not known: use off or aws", c.Quotas)
+	}
+	if err := c.checkAuthorization(); err != nil {
+		return err
 	}
 	if c.S3DataEvents == "" {
 		c.S3DataEvents = "denied"

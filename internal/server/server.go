@@ -45,6 +45,7 @@ type Server struct {
 
 	operationsAddr    string   // metrics, health and profiling; "" for none
 	distributionAddrs []string // lists, OCSP and CA certificates
+	authorization     string   // where proxies ask
 
 	ring    *keyring.Ring
 	db      *store.DB
@@ -147,6 +148,9 @@ func (s *Server) serveAll(background context.Context) error {
 		return err
 	}
 	if err := s.serveS3IAM(background); err != nil {
+		return err
+	}
+	if err := s.serveAuthorization(); err != nil {
 		return err
 	}
 	return s.listen(background)
