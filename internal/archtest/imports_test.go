@@ -27,6 +27,7 @@ var tiers = []struct {
 	{"sigv4", 1},
 	{"iampolicy", 1},
 	{"internal/certchain", 1},
+	{"internal/awspolicy", 2},
 	{"internal/certattr", 2},
 	{"internal/sessiontoken", 2},
 	{"internal/awsclient", 2},
