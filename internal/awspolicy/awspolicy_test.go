@@ -45,7 +45,7 @@ func TestEmbeddedFacts(t *testing.T) {
 		{"AdministratorAccess", "arn:aws:iam::aws:policy/AdministratorAccess", "v1", "iam:CreateUser", ""},
 		{"ViewOnlyAccess", "arn:aws:iam::aws:policy/job-function/ViewOnlyAccess", "", "s3:ListAllMyBuckets", "s3:GetObject"},
 		{"AWSLambdaBasicExecutionRole", "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole", "v1", "logs:PutLogEvents", "s3:GetObject"},
-		{"AWSRolesAnywhereReadOnly", "arn:aws:iam::aws:policy/AWSRolesAnywhereReadOnly", "", "rolesanywhere:ListProfiles", "rolesanywhere:CreateProfile"},
+		{"AWSRolesAnywhereReadOnly", "arn:aws:iam::aws:policy/AWSRolesAnywhereReadOnly", "", "rolesanywhere:ListTagsForResource", "rolesanywhere:CreateProfile"},
 		{"PowerUserAccess", "arn:aws:iam::aws:policy/PowerUserAccess", "", "s3:PutObject", "iam:CreateUser"},
 	} {
 		p := Get(c.name)

@@ -30,7 +30,7 @@ func withStore(ctx context.Context, cfg *Config, fn func(*store.DB, *keyring.Rin
 	if _, err := cfg.prepareDataDir(); err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, store.Config{Source: cfg.storeSource()})
+	db, err := store.Open(ctx, store.Config{Source: cfg.storeSource(), Partition: cfg.partition()})
 	if err != nil {
 		return err
 	}

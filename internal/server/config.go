@@ -203,6 +203,9 @@ func (c *Config) normaliseIdentity() error {
 	return nil
 }
 
+// partition is that of the server's identities and of AWS's policies.
+func (c *Config) partition() string { return arn.Partition(arn.Region(c.Region)) }
+
 // storeSource is the store's connection text for [store.Config].
 func (c *Config) storeSource() string {
 	if c.Store == "sqlite" {

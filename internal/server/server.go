@@ -174,7 +174,7 @@ func (s *Server) openData(ctx context.Context) (created bool, err error) {
 	} else if s.ring, newRing, err = openRing(s.cfg.DataDir); err != nil {
 		return false, err
 	}
-	if s.db, err = store.Open(ctx, store.Config{Source: s.cfg.storeSource(), Staleness: s.cfg.Staleness}); err != nil {
+	if s.db, err = store.Open(ctx, store.Config{Source: s.cfg.storeSource(), Staleness: s.cfg.Staleness, Partition: s.cfg.partition()}); err != nil {
 		return false, err
 	}
 	s.onClose(s.db.Close)
@@ -221,7 +221,7 @@ func (s *Server) openAudit(background context.Context) (err error) {
 // assemble builds the services on one router.
 func (s *Server) assemble(background context.Context) error {
 	sealer := sessiontoken.New(s.ring)
-	guard := gate.New(gate.Config{View: s.db.View(), Ring: s.ring, Sealer: sealer, Partition: arn.Partition(arn.Region(s.cfg.Region))})
+	guard := gate.New(gate.Config{View: s.db.View(), Ring: s.ring, Sealer: sealer, Partition: s.cfg.partition()})
 	s.guard = guard
 	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: s.db, Audit: s.audit, Metrics: s.metrics, Log: s.log, HomePartition: guard.Partition(), OutOfScope: outOfScope})
 	if err := s.register(router, guard, sealer); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,7 +10,8 @@ import (
 	"github.com/rolecall/rolecall/internal/arn"
 )
 
-// ManagedPolicy is a customer managed policy. Its name is unique in the account without regard to case.
+// ManagedPolicy is a customer managed policy, or one of AWS's (see [AWSAccount]). Its name is unique in the account without
+// regard to case.
 type ManagedPolicy struct {
 	Account        arn.AccountID
 	ARN            string
@@ -62,9 +64,14 @@ func (tx *Tx) PutPolicy(p *ManagedPolicy) error {
 	return err
 }
 
-// GetPolicy reads one managed policy.
+// GetPolicy reads one managed policy, of the account or of AWS.
 func (tx *Tx) GetPolicy(account arn.AccountID, policyARN string) (*ManagedPolicy, error) {
-	return one(tx, scanPolicy, `SELECT `+policyColumns+` FROM managed_policies WHERE account = $1 AND arn = $2`, account, policyARN)
+	owner := policyAccount(account, policyARN)
+	row, err := one(tx, scanPolicy, `SELECT `+policyColumns+` FROM managed_policies WHERE account = $1 AND arn = $2`, owner, policyARN)
+	if owner == AWSAccount {
+		return tx.overEmbedded(row, err, policyARN)
+	}
+	return row, err
 }
 
 // DeletePolicy removes the policy and its versions. Attachments are the caller's to check first.
@@ -90,9 +97,11 @@ func scanVersion(s scanner, v *PolicyVersion) error {
 	if err := s.Scan(&v.Account, &v.ARN, &number, &v.Document, micros{&v.CreatedAt}); err != nil {
 		return err
 	}
-	v.Version = "v" + strconv.Itoa(number)
+	v.Version = versionName(number)
 	return nil
 }
+
+func versionName(number int) string { return "v" + strconv.Itoa(number) }
 
 // versionNumber reads "v12". Anything else names no version.
 func versionNumber(version string) (int, bool) {
@@ -127,8 +136,12 @@ func (tx *Tx) GetPolicyVersion(account arn.AccountID, policyARN, version string)
 	if !ok {
 		return nil, ErrNotFound
 	}
+	if p := tx.embeddedPolicy(policyARN); p != nil && p.Version == version {
+		v := tx.embeddedVersion(p)
+		return &v, nil
+	}
 	return one(tx, scanVersion, `SELECT `+versionColumns+` FROM policy_versions WHERE account = $1 AND arn = $2 AND number = $3`,
-		account, policyARN, number)
+		policyAccount(account, policyARN), policyARN, number)
 }
 
 // DeletePolicyVersion removes one version.
@@ -144,12 +157,35 @@ func (tx *Tx) DeletePolicyVersion(account arn.AccountID, policyARN, version stri
 // ListPolicyVersions pages through a policy's versions, the oldest first. The key to continue after is a version.
 func (tx *Tx) ListPolicyVersions(account arn.AccountID, policyARN string, limit int, after string) ([]PolicyVersion, string, error) {
 	number, _ := versionNumber(after) // 0 for the first page
-	return page(tx, scanVersion, func(v *PolicyVersion) string { return v.Version }, limit,
+	rows, next, err := page(tx, scanVersion, func(v *PolicyVersion) string { return v.Version }, limit,
 		`SELECT `+versionColumns+` FROM policy_versions WHERE account = $1 AND arn = $2 AND number > $3 ORDER BY number LIMIT $4`,
-		account, policyARN, number)
+		policyAccount(account, policyARN), policyARN, number)
+	if p := tx.embeddedPolicy(policyARN); p != nil && err == nil && p.Number() > number {
+		return withEmbedded(rows, next, tx.embeddedVersion(p), limit)
+	}
+	return rows, next, err
 }
 
-// CountPolicyVersions is how many versions the policy has.
+// withEmbedded puts the embedded version of a policy of AWS's into a page of those imported.
+func withEmbedded(rows []PolicyVersion, next string, v PolicyVersion, limit int) ([]PolicyVersion, string, error) {
+	order := func(row PolicyVersion, version string) int {
+		a, _ := versionNumber(row.Version)
+		b, _ := versionNumber(version)
+		return a - b
+	}
+	at, found := slices.BinarySearchFunc(rows, v.Version, order)
+	if found || at == len(rows) && next != "" {
+		return rows, next, nil // imported as well, or on a later page
+	}
+	rows = slices.Insert(rows, at, v)
+	if limit >= 1 && len(rows) > limit {
+		rows = rows[:limit]
+		next = rows[limit-1].Version
+	}
+	return rows, next, nil
+}
+
+// CountPolicyVersions is how many versions of the policy are stored.
 func (tx *Tx) CountPolicyVersions(account arn.AccountID, policyARN string) (int, error) {
-	return tx.count(`SELECT COUNT(*) FROM policy_versions WHERE account = $1 AND arn = $2`, account, policyARN)
+	return tx.count(`SELECT COUNT(*) FROM policy_versions WHERE account = $1 AND arn = $2`, policyAccount(account, policyARN), policyARN)
 }

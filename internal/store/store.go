@@ -41,6 +41,8 @@ type Config struct {
 	Poll time.Duration
 	// CacheEntries bounds the cached view. A quarter as many "not found" answers are kept beside it. Default 50,000.
 	CacheEntries int
+	// Partition is the one in which AWS's managed policies are. Default "aws".
+	Partition string
 	// Clock is read once per transaction and once per poll. Default time.Now.
 	Clock func() time.Time
 }
@@ -54,6 +56,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.CacheEntries <= 0 {
 		c.CacheEntries = 50_000
+	}
+	if c.Partition == "" {
+		c.Partition = "aws"
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now

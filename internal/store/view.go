@@ -152,9 +152,9 @@ func (v *View) ForgetUser(account arn.AccountID, user string, groups []string) {
 	}
 }
 
-// Policy returns a managed policy. One without its default version is [ErrNotFound].
+// Policy returns a managed policy, of the account or of AWS. One without its default version is [ErrNotFound].
 func (v *View) Policy(ctx context.Context, account arn.AccountID, policyARN string) (*Cached[PolicyBundle], error) {
-	return lookup(v, ctx, change{kindPolicy, account, "", policyARN}, loadPolicy)
+	return lookup(v, ctx, change{kindPolicy, policyAccount(account, policyARN), "", policyARN}, loadPolicy)
 }
 
 // ViewStats is what the view holds and has done since Open.
