@@ -24,8 +24,8 @@ func IsAWSPolicy(policyARN string) bool {
 	if !ok {
 		return false
 	}
-	_, rest, ok = strings.Cut(rest, ":")
-	return ok && strings.HasPrefix(rest, "iam::aws:policy/")
+	partition, rest, ok := strings.Cut(rest, ":")
+	return ok && partition != "" && strings.HasPrefix(rest, "iam::aws:policy/")
 }
 
 // policyAccount is the account whose rows an ARN is among.

@@ -129,6 +129,16 @@ func policyOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func
 	}))
 }
 
+// ownPolicyOp binds an operation that changes a managed policy: those of AWS stay as they are.
+func ownPolicyOp[In, Out any](op *awsapi.Operation, name func(*In) *string, fn func(*awsapi.Call, *In, *store.ManagedPolicy) (*Out, error), conds ...cond[In]) awsapi.Binding {
+	return policyOp(op, name, func(c *awsapi.Call, in *In, p *store.ManagedPolicy) (*Out, error) {
+		if p.Account != c.Account {
+			return nil, awsapi.AccessDenied("Policy is outside your own account.")
+		}
+		return fn(c, in, p)
+	}, conds...)
+}
+
 // listOp binds a list over the account; kind and prefix make the resource that the caller needs it for.
 func listOp[In, Out any](op *awsapi.Operation, kind string, prefix func(*In) *string, fn func(*awsapi.Call, *In) (*Out, error)) awsapi.Binding {
 	need := func(_ context.Context, c *awsapi.Call, in *In) ([]awsapi.Need, error) {
@@ -187,13 +197,12 @@ func lastSegment(s string) string { return s[strings.LastIndexByte(s, '/')+1:] }
 
 // isPolicyARN reports whether s has the form of a managed policy's ARN, an account's own or one of AWS's.
 func isPolicyARN(s string) bool {
-	a, err := arn.Parse(s)
-	if err != nil || a.Service != "iam" || a.Region != "" || !strings.HasPrefix(a.Resource, "policy/") || lastSegment(a.Resource) == "" {
+	if lastSegment(s) == "" || len(s) > arn.MaxLength {
 		return false
 	}
-	if a.Account == "aws" {
+	if store.IsAWSPolicy(s) {
 		return true
 	}
-	_, err = arn.ParseAccountID(string(a.Account))
-	return err == nil
+	a, err := arn.Parse(s)
+	return err == nil && a.Service == "iam" && a.Region == "" && a.Account != "" && strings.HasPrefix(a.Resource, "policy/")
 }

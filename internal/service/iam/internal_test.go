@@ -56,6 +56,7 @@ func FuzzIsPolicyARN(f *testing.F) {
 		if !isPolicyARN(s) {
 			return
 		}
+		s = strings.Replace(s, ":iam::aws:", ":iam::123456789012:", 1) // Parse knows accounts only
 		a, err := arn.Parse(s)
 		if err != nil || a.String() != s || a.Service != "iam" || a.Region != "" || lastSegment(s) == "" {
 			t.Errorf("%q passes", s)

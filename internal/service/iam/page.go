@@ -2,6 +2,7 @@ package iam
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/awsapi"
@@ -72,6 +73,50 @@ func fill[T any](p *page, list func(limit int, after string) ([]T, string, error
 		}
 	}
 	return next, nil
+}
+
+// phase is one of the lists that an answer runs through, in order; its name is part of the marker.
+type phase struct {
+	name string
+	walk func(*page) (next string, kept int, err error)
+}
+
+// run fills the page from the phases and returns where to go on.
+func (p *page) run(phases []phase) (next string, err error) {
+	if p.after != "" {
+		name, after, _ := strings.Cut(p.after, ":")
+		at := slices.IndexFunc(phases, func(ph phase) bool { return ph.name == name })
+		if at < 0 {
+			return "", awsapi.Validation("Invalid Marker.")
+		}
+		phases, p.after = phases[at:], after
+	}
+	for i, ph := range phases {
+		next, kept, err := ph.walk(p)
+		if err != nil {
+			return "", err
+		}
+		if next != "" {
+			return ph.name + ":" + next, nil
+		}
+		p.limit, p.after = p.limit-kept, ""
+		if p.limit == 0 && i+1 < len(phases) {
+			return phases[i+1].name + ":", nil
+		}
+	}
+	return "", nil
+}
+
+// walk is fill that also counts.
+func walk[T any](p *page, list func(int, string) ([]T, string, error), keep func(*T) (bool, error)) (next string, kept int, err error) {
+	next, err = fill(p, list, func(row *T) (bool, error) {
+		ok, err := keep(row)
+		if ok {
+			kept++
+		}
+		return ok, err
+	})
+	return next, kept, err
 }
 
 // each walks over all rows of a list.

@@ -19,10 +19,10 @@ func (s *Service) policyBindings() []awsapi.Binding {
 			s.createPolicy),
 		policyOp(api.OpGetPolicy, func(in *api.GetPolicyInput) *string { return in.PolicyArn }, getPolicy),
 		listOp(api.OpListPolicies, "policy", func(in *api.ListPoliciesInput) *string { return in.PathPrefix }, listPolicies),
-		policyOp(api.OpDeletePolicy, func(in *api.DeletePolicyInput) *string { return in.PolicyArn }, deletePolicy),
-		policyOp(api.OpTagPolicy, func(in *api.TagPolicyInput) *string { return in.PolicyArn }, tagPolicy,
+		ownPolicyOp(api.OpDeletePolicy, func(in *api.DeletePolicyInput) *string { return in.PolicyArn }, deletePolicy),
+		ownPolicyOp(api.OpTagPolicy, func(in *api.TagPolicyInput) *string { return in.PolicyArn }, tagPolicy,
 			requestTags(func(in *api.TagPolicyInput) []api.Tag { return in.Tags })),
-		policyOp(api.OpUntagPolicy, func(in *api.UntagPolicyInput) *string { return in.PolicyArn }, untagPolicy,
+		ownPolicyOp(api.OpUntagPolicy, func(in *api.UntagPolicyInput) *string { return in.PolicyArn }, untagPolicy,
 			tagKeys(func(in *api.UntagPolicyInput) []string { return in.TagKeys })),
 		policyOp(api.OpListPolicyTags, func(in *api.ListPolicyTagsInput) *string { return in.PolicyArn }, listPolicyTags),
 		policyOp(api.OpListEntitiesForPolicy, func(in *api.ListEntitiesForPolicyInput) *string { return in.PolicyArn }, listEntitiesForPolicy),
@@ -69,21 +69,14 @@ func getPolicy(c *awsapi.Call, _ *api.GetPolicyInput, p *store.ManagedPolicy) (*
 	return &api.GetPolicyOutput{Policy: new(fullPolicy(p, attached, bounded))}, nil
 }
 
-// listPolicies knows the account's own policies; there are none of AWS's yet.
+// listPolicies lists the account's own policies, then those of AWS.
 func listPolicies(c *awsapi.Call, in *api.ListPoliciesInput) (*api.ListPoliciesOutput, error) {
 	p, err := newPage(c, in.Marker, in.MaxItems)
 	if err != nil {
 		return nil, err
 	}
 	out := &api.ListPoliciesOutput{Policies: []api.Policy{}}
-	if in.Scope != nil && *in.Scope == api.PolicyScopeTypeAws {
-		out.IsTruncated, out.Marker = p.end("")
-		return out, nil
-	}
-	list := func(limit int, after string) ([]store.ManagedPolicy, string, error) {
-		return c.Tx.ListPolicies(c.Account, text(in.PathPrefix), limit, after)
-	}
-	next, err := fill(p, list, func(row *store.ManagedPolicy) (bool, error) {
+	keep := func(row *store.ManagedPolicy) (bool, error) {
 		attached, err := c.Tx.CountAttachments(c.Account, row.ARN)
 		if err != nil {
 			return false, err
@@ -94,7 +87,25 @@ func listPolicies(c *awsapi.Call, in *api.ListPoliciesInput) (*api.ListPoliciesO
 		}
 		out.Policies = append(out.Policies, briefPolicy(row, attached, bounded))
 		return true, nil
-	})
+	}
+	local := phase{"local", func(p *page) (string, int, error) {
+		return walk(p, func(limit int, after string) ([]store.ManagedPolicy, string, error) {
+			return c.Tx.ListPolicies(c.Account, text(in.PathPrefix), limit, after)
+		}, keep)
+	}}
+	aws := phase{"aws", func(p *page) (string, int, error) {
+		return walk(p, func(limit int, after string) ([]store.ManagedPolicy, string, error) {
+			return c.Tx.ListAWSPolicies(text(in.PathPrefix), limit, after)
+		}, keep)
+	}}
+	phases := []phase{local, aws}
+	if in.Scope != nil && *in.Scope == api.PolicyScopeTypeLocal {
+		phases = phases[:1]
+	}
+	if in.Scope != nil && *in.Scope == api.PolicyScopeTypeAws {
+		phases = phases[1:]
+	}
+	next, err := p.run(phases)
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +191,6 @@ func fullPolicy(p *store.ManagedPolicy, attached, bounded int) api.Policy {
 
 // underPath reports whether a policy's ARN lies below a path; no path is above all.
 func underPath(policy string, prefix *string) bool {
-	a, err := arn.Parse(policy)
-	return prefix == nil || err == nil && strings.HasPrefix(strings.TrimPrefix(a.Resource, "policy"), *prefix)
+	_, path, ok := strings.Cut(policy, ":policy/")
+	return prefix == nil || ok && strings.HasPrefix("/"+path, *prefix)
 }

@@ -1,7 +1,6 @@
 package iam
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/awsapi"
@@ -17,12 +16,6 @@ type entityLister struct {
 	out    *api.ListEntitiesForPolicyOutput
 }
 
-// entityPhase is one of the lists that an answer runs through, in order; its name is part of the marker.
-type entityPhase struct {
-	name string
-	walk func(*page) (next string, kept int, err error)
-}
-
 func listEntitiesForPolicy(c *awsapi.Call, in *api.ListEntitiesForPolicyInput, policy *store.ManagedPolicy) (*api.ListEntitiesForPolicyOutput, error) {
 	p, err := newPage(c, in.Marker, in.MaxItems)
 	if err != nil {
@@ -31,7 +24,7 @@ func listEntitiesForPolicy(c *awsapi.Call, in *api.ListEntitiesForPolicyInput, p
 	l := &entityLister{call: c, in: in, policy: policy.ARN, out: &api.ListEntitiesForPolicyOutput{
 		PolicyGroups: []api.PolicyGroup{}, PolicyUsers: []api.PolicyUser{}, PolicyRoles: []api.PolicyRole{},
 	}}
-	next, err := l.run(p)
+	next, err := p.run(l.phases())
 	if err != nil {
 		return nil, err
 	}
@@ -39,57 +32,19 @@ func listEntitiesForPolicy(c *awsapi.Call, in *api.ListEntitiesForPolicyInput, p
 	return l.out, nil
 }
 
-func (l *entityLister) run(p *page) (next string, err error) {
-	phases := l.phases()
-	if p.after != "" {
-		name, after, _ := strings.Cut(p.after, ":")
-		at := slices.IndexFunc(phases, func(ph entityPhase) bool { return ph.name == name })
-		if at < 0 {
-			return "", awsapi.Validation("Invalid Marker.")
-		}
-		phases, p.after = phases[at:], after
-	}
-	for i, ph := range phases {
-		next, kept, err := ph.walk(p)
-		if err != nil {
-			return "", err
-		}
-		if next != "" {
-			return ph.name + ":" + next, nil
-		}
-		p.limit, p.after = p.limit-kept, ""
-		if p.limit == 0 && i+1 < len(phases) {
-			return phases[i+1].name + ":", nil
-		}
-	}
-	return "", nil
-}
-
 // phases are the lists that the request's filters leave over.
-func (l *entityLister) phases() []entityPhase {
-	var out []entityPhase
+func (l *entityLister) phases() []phase {
+	var out []phase
 	usage := l.in.PolicyUsageFilter
 	if usage == nil || *usage == api.PolicyUsageTypePermissionsPolicy {
-		out = append(out, entityPhase{"attached", func(p *page) (string, int, error) { return walk(p, l.attachments, l.attachment) }})
+		out = append(out, phase{"attached", func(p *page) (string, int, error) { return walk(p, l.attachments, l.attachment) }})
 	}
 	if usage == nil || *usage == api.PolicyUsageTypePermissionsBoundary {
 		out = append(out,
-			entityPhase{"bound-role", func(p *page) (string, int, error) { return walk(p, l.boundRoles, l.boundRole) }},
-			entityPhase{"bound-user", func(p *page) (string, int, error) { return walk(p, l.boundUsers, l.boundUser) }})
+			phase{"bound-role", func(p *page) (string, int, error) { return walk(p, l.boundRoles, l.boundRole) }},
+			phase{"bound-user", func(p *page) (string, int, error) { return walk(p, l.boundUsers, l.boundUser) }})
 	}
 	return out
-}
-
-// walk is fill that also counts.
-func walk[T any](p *page, list func(int, string) ([]T, string, error), keep func(*T) (bool, error)) (next string, kept int, err error) {
-	next, err = fill(p, list, func(row *T) (bool, error) {
-		ok, err := keep(row)
-		if ok {
-			kept++
-		}
-		return ok, err
-	})
-	return next, kept, err
 }
 
 func (l *entityLister) attachments(limit int, after string) ([]store.Attachment, string, error) {

@@ -12,11 +12,11 @@ import (
 
 func (s *Service) policyVersionBindings() []awsapi.Binding {
 	return []awsapi.Binding{
-		policyOp(api.OpCreatePolicyVersion, func(in *api.CreatePolicyVersionInput) *string { return in.PolicyArn }, createPolicyVersion),
+		ownPolicyOp(api.OpCreatePolicyVersion, func(in *api.CreatePolicyVersionInput) *string { return in.PolicyArn }, createPolicyVersion),
 		policyOp(api.OpGetPolicyVersion, func(in *api.GetPolicyVersionInput) *string { return in.PolicyArn }, getPolicyVersion),
 		policyOp(api.OpListPolicyVersions, func(in *api.ListPolicyVersionsInput) *string { return in.PolicyArn }, listPolicyVersions),
-		policyOp(api.OpSetDefaultPolicyVersion, func(in *api.SetDefaultPolicyVersionInput) *string { return in.PolicyArn }, setDefaultPolicyVersion),
-		policyOp(api.OpDeletePolicyVersion, func(in *api.DeletePolicyVersionInput) *string { return in.PolicyArn }, deletePolicyVersion),
+		ownPolicyOp(api.OpSetDefaultPolicyVersion, func(in *api.SetDefaultPolicyVersionInput) *string { return in.PolicyArn }, setDefaultPolicyVersion),
+		ownPolicyOp(api.OpDeletePolicyVersion, func(in *api.DeletePolicyVersionInput) *string { return in.PolicyArn }, deletePolicyVersion),
 	}
 }
 

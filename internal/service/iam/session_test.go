@@ -10,9 +10,9 @@ import (
 )
 
 // assume is the same server with a session of a role as caller.
-func (e *env) assume(role, session string) *env {
+func (e *env) assume(role, session string, more ...string) *env {
 	e.t.Helper()
-	resp := e.Query(e.t, e.keys, "sts", "AssumeRole", "RoleArn", arnOf("role/"+role), "RoleSessionName", session)
+	resp := e.Query(e.t, e.keys, "sts", "AssumeRole", append([]string{"RoleArn", arnOf("role/" + role), "RoleSessionName", session}, more...)...)
 	if resp.Status != 200 {
 		e.t.Fatalf("AssumeRole: %d %s", resp.Status, resp.Body)
 	}

@@ -97,13 +97,16 @@ func TestListsPage(t *testing.T) {
 		e.do("CreateUser", "UserName", strings.ToUpper(n), "Path", path)
 		e.do("CreatePolicy", "PolicyName", n, "Path", path, "PolicyDocument", readS3)
 	}
-	for _, l := range []struct{ action, element string }{{"ListRoles", "RoleName"}, {"ListUsers", "UserName"}, {"ListPolicies", "PolicyName"}} {
+	for _, l := range []struct {
+		action, element string
+		more            []string
+	}{{"ListRoles", "RoleName", nil}, {"ListUsers", "UserName", nil}, {"ListPolicies", "PolicyName", []string{"Scope", "Local"}}} {
 		for _, items := range []int{1, 2, 3, 7, 8, 1000} {
-			if got := strings.ToLower(strings.Join(walk(e, l.element, items, l.action), "")); got != strings.Join(want, "") {
+			if got := strings.ToLower(strings.Join(walk(e, l.element, items, l.action, l.more...), "")); got != strings.Join(want, "") {
 				t.Errorf("%s by %d: %q", l.action, items, got)
 			}
 		}
-		if got := strings.ToLower(strings.Join(walk(e, l.element, 2, l.action, "PathPrefix", "/x/"), "")); got != "aceg" {
+		if got := strings.ToLower(strings.Join(walk(e, l.element, 2, l.action, append(l.more, "PathPrefix", "/x/")...), "")); got != "aceg" {
 			t.Errorf("%s below /x/: %q", l.action, got)
 		}
 		e.refused(400, "ValidationError", "1 validation error detected: Value '0' at 'maxItems' failed to satisfy constraint: Member must have value greater than or equal to 1", l.action, "MaxItems", "0")
