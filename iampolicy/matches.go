@@ -44,6 +44,21 @@ func Matches(s *Set, r *Request) []StatementMatch {
 	return out
 }
 
+// ResourceSide decides a request by a resource-based policy alone, as in another account: whether it allows the principal
+// by whatever name, and whether it denies explicitly. A nil policy allows nothing.
+func ResourceSide(p *Policy, r *Request) Decision {
+	s := &Set{Resource: p}
+	var e evaluation
+	if !e.init(s, r) {
+		return implicit(ResourceBased)
+	}
+	if d, denied := e.explicitDeny(); denied {
+		return d
+	}
+	_, d := e.resourceGrant()
+	return d.or(ResourceBased)
+}
+
 // MissingKeys lists the condition keys that the policy reads and the context lacks.
 func (p *Policy) MissingKeys(c *Context) []string {
 	var out []string

@@ -1,5 +1,10 @@
 package iampolicy
 
+import (
+	"strings"
+	"unicode/utf8"
+)
+
 // Policy is a compiled policy document. It does not change after Parse and may be used by
 // any number of goroutines.
 type Policy struct {
@@ -196,4 +201,11 @@ func foldKey(s string) string {
 		b = append(b, foldRune(r))
 	}
 	return string(b)
+}
+
+// Position is the line and the column, in characters, of a byte offset into Source; both count from 1.
+func (p *Policy) Position(offset int) (line, column int) {
+	before := p.source[:min(max(offset, 0), len(p.source))]
+	at := strings.LastIndexByte(before, '\n') + 1
+	return 1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[at:])
 }

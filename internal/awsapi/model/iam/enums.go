@@ -12,6 +12,25 @@ const (
 	AssignmentStatusTypeAny        AssignmentStatusType = "Any"
 )
 
+// ContextKeyTypeEnum is the model's ContextKeyTypeEnum.
+type ContextKeyTypeEnum string
+
+// Values of ContextKeyTypeEnum.
+const (
+	ContextKeyTypeEnumString      ContextKeyTypeEnum = "string"
+	ContextKeyTypeEnumStringList  ContextKeyTypeEnum = "stringList"
+	ContextKeyTypeEnumNumeric     ContextKeyTypeEnum = "numeric"
+	ContextKeyTypeEnumNumericList ContextKeyTypeEnum = "numericList"
+	ContextKeyTypeEnumBoolean     ContextKeyTypeEnum = "boolean"
+	ContextKeyTypeEnumBooleanList ContextKeyTypeEnum = "booleanList"
+	ContextKeyTypeEnumIp          ContextKeyTypeEnum = "ip"
+	ContextKeyTypeEnumIpList      ContextKeyTypeEnum = "ipList"
+	ContextKeyTypeEnumBinary      ContextKeyTypeEnum = "binary"
+	ContextKeyTypeEnumBinaryList  ContextKeyTypeEnum = "binaryList"
+	ContextKeyTypeEnumDate        ContextKeyTypeEnum = "date"
+	ContextKeyTypeEnumDateList    ContextKeyTypeEnum = "dateList"
+)
+
 // DeletionTaskStatusType is the model's DeletionTaskStatusType.
 type DeletionTaskStatusType string
 
@@ -43,6 +62,16 @@ const (
 	PermissionsBoundaryAttachmentTypePermissionsBoundaryPolicy PermissionsBoundaryAttachmentType = "PermissionsBoundaryPolicy"
 )
 
+// PolicyEvaluationDecisionType is the model's PolicyEvaluationDecisionType.
+type PolicyEvaluationDecisionType string
+
+// Values of PolicyEvaluationDecisionType.
+const (
+	PolicyEvaluationDecisionTypeAllowed      PolicyEvaluationDecisionType = "allowed"
+	PolicyEvaluationDecisionTypeExplicitDeny PolicyEvaluationDecisionType = "explicitDeny"
+	PolicyEvaluationDecisionTypeImplicitDeny PolicyEvaluationDecisionType = "implicitDeny"
+)
+
 // PolicyScopeType is the model's policyScopeType.
 type PolicyScopeType string
 
@@ -51,6 +80,20 @@ const (
 	PolicyScopeTypeAll   PolicyScopeType = "All"
 	PolicyScopeTypeAws   PolicyScopeType = "AWS"
 	PolicyScopeTypeLocal PolicyScopeType = "Local"
+)
+
+// PolicySourceType is the model's PolicySourceType.
+type PolicySourceType string
+
+// Values of PolicySourceType.
+const (
+	PolicySourceTypeUser        PolicySourceType = "user"
+	PolicySourceTypeGroup       PolicySourceType = "group"
+	PolicySourceTypeRole        PolicySourceType = "role"
+	PolicySourceTypeAwsManaged  PolicySourceType = "aws-managed"
+	PolicySourceTypeUserManaged PolicySourceType = "user-managed"
+	PolicySourceTypeResource    PolicySourceType = "resource"
+	PolicySourceTypeNone        PolicySourceType = "none"
 )
 
 // PolicyUsageType is the model's PolicyUsageType.

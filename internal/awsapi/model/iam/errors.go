@@ -44,6 +44,11 @@ func NoSuchEntityException(format string, args ...any) *awsapi.Error {
 	return awsapi.Errorf("NoSuchEntity", 404, format, args...)
 }
 
+// PolicyEvaluationException answers PolicyEvaluation with status 500.
+func PolicyEvaluationException(format string, args ...any) *awsapi.Error {
+	return awsapi.Errorf("PolicyEvaluation", 500, format, args...)
+}
+
 // PolicyNotAttachableException answers PolicyNotAttachable with status 400.
 func PolicyNotAttachableException(format string, args ...any) *awsapi.Error {
 	return awsapi.Errorf("PolicyNotAttachable", 400, format, args...)

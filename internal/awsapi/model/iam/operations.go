@@ -225,8 +225,11 @@ var (
 	OpDetachRolePolicy                   = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DetachRolePolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDetachRolePolicyRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "InvalidInput", "UnmodifiableEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDetachUserPolicy                   = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DetachUserPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDetachUserPolicyRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "InvalidInput", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpGetAccessKeyLastUsed               = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetAccessKeyLastUsed", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeGetAccessKeyLastUsedRequest, Output: shapeGetAccessKeyLastUsedResponse, ResultWrapper: "GetAccessKeyLastUsedResult", ReadOnly: true, RecordOutput: false}
+	OpGetAccountAuthorizationDetails     = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetAccountAuthorizationDetails", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeGetAccountAuthorizationDetailsRequest, Output: shapeGetAccountAuthorizationDetailsResponse, ResultWrapper: "GetAccountAuthorizationDetailsResult", Errors: []string{"ServiceFailure"}, ReadOnly: true, RecordOutput: false}
 	OpGetAccountPasswordPolicy           = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetAccountPasswordPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Output: shapeGetAccountPasswordPolicyResponse, ResultWrapper: "GetAccountPasswordPolicyResult", Errors: []string{"NoSuchEntity", "ServiceFailure"}, ReadOnly: true, RecordOutput: false}
 	OpGetAccountSummary                  = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetAccountSummary", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Output: shapeGetAccountSummaryResponse, ResultWrapper: "GetAccountSummaryResult", Errors: []string{"ServiceFailure"}, ReadOnly: true, RecordOutput: false}
+	OpGetContextKeysForCustomPolicy      = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetContextKeysForCustomPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeGetContextKeysForCustomPolicyRequest, Output: shapeGetContextKeysForPolicyResponse, ResultWrapper: "GetContextKeysForCustomPolicyResult", Errors: []string{"InvalidInput"}, ReadOnly: true, RecordOutput: false}
+	OpGetContextKeysForPrincipalPolicy   = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetContextKeysForPrincipalPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeGetContextKeysForPrincipalPolicyRequest, Output: shapeGetContextKeysForPolicyResponse, ResultWrapper: "GetContextKeysForPrincipalPolicyResult", Errors: []string{"NoSuchEntity", "InvalidInput"}, ReadOnly: true, RecordOutput: false}
 	OpGetGroup                           = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetGroup", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeGetGroupRequest, Output: shapeGetGroupResponse, ResultWrapper: "GetGroupResult", Errors: []string{"NoSuchEntity", "ServiceFailure"}, ReadOnly: true, RecordOutput: false}
 	OpGetGroupPolicy                     = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetGroupPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeGetGroupPolicyRequest, Output: shapeGetGroupPolicyResponse, ResultWrapper: "GetGroupPolicyResult", Errors: []string{"NoSuchEntity", "ServiceFailure"}, ReadOnly: true, RecordOutput: false}
 	OpGetInstanceProfile                 = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "GetInstanceProfile", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeGetInstanceProfileRequest, Output: shapeGetInstanceProfileResponse, ResultWrapper: "GetInstanceProfileResult", Errors: []string{"NoSuchEntity", "ServiceFailure"}, ReadOnly: true, RecordOutput: false}
@@ -272,6 +275,8 @@ var (
 	OpRemoveRoleFromInstanceProfile      = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "RemoveRoleFromInstanceProfile", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeRemoveRoleFromInstanceProfileRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "UnmodifiableEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpRemoveUserFromGroup                = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "RemoveUserFromGroup", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeRemoveUserFromGroupRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpSetDefaultPolicyVersion            = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "SetDefaultPolicyVersion", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeSetDefaultPolicyVersionRequest, Errors: []string{"NoSuchEntity", "InvalidInput", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
+	OpSimulateCustomPolicy               = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "SimulateCustomPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeSimulateCustomPolicyRequest, Output: shapeSimulatePolicyResponse, ResultWrapper: "SimulateCustomPolicyResult", Errors: []string{"InvalidInput", "PolicyEvaluation"}, ReadOnly: true, RecordOutput: false}
+	OpSimulatePrincipalPolicy            = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "SimulatePrincipalPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeSimulatePrincipalPolicyRequest, Output: shapeSimulatePolicyResponse, ResultWrapper: "SimulatePrincipalPolicyResult", Errors: []string{"NoSuchEntity", "InvalidInput", "PolicyEvaluation"}, ReadOnly: true, RecordOutput: false}
 	OpTagInstanceProfile                 = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "TagInstanceProfile", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeTagInstanceProfileRequest, Errors: []string{"NoSuchEntity", "InvalidInput", "LimitExceeded", "ConcurrentModification", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpTagPolicy                          = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "TagPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeTagPolicyRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "InvalidInput", "ConcurrentModification", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpTagRole                            = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "TagRole", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeTagRoleRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "InvalidInput", "ConcurrentModification", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
@@ -324,8 +329,11 @@ func Operations() []*awsapi.Operation {
 		OpDetachRolePolicy,
 		OpDetachUserPolicy,
 		OpGetAccessKeyLastUsed,
+		OpGetAccountAuthorizationDetails,
 		OpGetAccountPasswordPolicy,
 		OpGetAccountSummary,
+		OpGetContextKeysForCustomPolicy,
+		OpGetContextKeysForPrincipalPolicy,
 		OpGetGroup,
 		OpGetGroupPolicy,
 		OpGetInstanceProfile,
@@ -371,6 +379,8 @@ func Operations() []*awsapi.Operation {
 		OpRemoveRoleFromInstanceProfile,
 		OpRemoveUserFromGroup,
 		OpSetDefaultPolicyVersion,
+		OpSimulateCustomPolicy,
+		OpSimulatePrincipalPolicy,
 		OpTagInstanceProfile,
 		OpTagPolicy,
 		OpTagRole,

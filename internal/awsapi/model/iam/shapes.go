@@ -28,6 +28,8 @@ var (
 	shapeAccessKeySecretType_            = &wire.Shape{Name: "accessKeySecretType", Kind: wire.String, Sensitive: true}
 	shapeAccountAliasListType_           = &wire.Shape{Name: "accountAliasListType", Kind: wire.List, Elem: shapeAccountAliasType_}
 	shapeAccountAliasType_               = &wire.Shape{Name: "accountAliasType", Kind: wire.String, Min: wire.At(3), Max: wire.At(63), Pattern: `^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`}
+	shapeActionNameListType              = &wire.Shape{Name: "ActionNameListType", Kind: wire.List, Elem: shapeActionNameType}
+	shapeActionNameType                  = &wire.Shape{Name: "ActionNameType", Kind: wire.String, Min: wire.At(3), Max: wire.At(128)}
 	shapeAddRoleToInstanceProfileRequest = &wire.Shape{Name: "AddRoleToInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
@@ -61,14 +63,26 @@ var (
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_},
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_},
 	}}
-	shapeAttachmentCountType_   = &wire.Shape{Name: "attachmentCountType", Kind: wire.Integer}
-	shapeBooleanObjectType_     = &wire.Shape{Name: "booleanObjectType", Kind: wire.Boolean}
-	shapeBooleanType_           = &wire.Shape{Name: "booleanType", Kind: wire.Boolean}
-	shapeBootstrapDatum         = &wire.Shape{Name: "BootstrapDatum", Kind: wire.Blob, Sensitive: true}
-	shapeCertificateBodyType_   = &wire.Shape{Name: "certificateBodyType", Kind: wire.String, Min: wire.At(1), Max: wire.At(16384), Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
-	shapeCertificateIdType_     = &wire.Shape{Name: "certificateIdType", Kind: wire.String, Min: wire.At(24), Max: wire.At(128), Pattern: `[\w]+`}
-	shapeCertificateListType_   = &wire.Shape{Name: "certificateListType", Kind: wire.List, Elem: shapeSigningCertificate}
-	shapeCreateAccessKeyRequest = &wire.Shape{Name: "CreateAccessKeyRequest", Kind: wire.Structure, Members: []wire.Member{
+	shapeAttachmentCountType_ = &wire.Shape{Name: "attachmentCountType", Kind: wire.Integer}
+	shapeBooleanObjectType_   = &wire.Shape{Name: "booleanObjectType", Kind: wire.Boolean}
+	shapeBooleanType_         = &wire.Shape{Name: "booleanType", Kind: wire.Boolean}
+	shapeBootstrapDatum       = &wire.Shape{Name: "BootstrapDatum", Kind: wire.Blob, Sensitive: true}
+	shapeCertificateBodyType_ = &wire.Shape{Name: "certificateBodyType", Kind: wire.String, Min: wire.At(1), Max: wire.At(16384), Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
+	shapeCertificateIdType_   = &wire.Shape{Name: "certificateIdType", Kind: wire.String, Min: wire.At(24), Max: wire.At(128), Pattern: `[\w]+`}
+	shapeCertificateListType_ = &wire.Shape{Name: "certificateListType", Kind: wire.List, Elem: shapeSigningCertificate}
+	shapeColumnNumber         = &wire.Shape{Name: "ColumnNumber", Kind: wire.Integer}
+	shapeContextEntry         = &wire.Shape{Name: "ContextEntry", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "ContextKeyName", Field: "ContextKeyName", Shape: shapeContextKeyNameType},
+		{Name: "ContextKeyValues", Field: "ContextKeyValues", Shape: shapeContextKeyValueListType},
+		{Name: "ContextKeyType", Field: "ContextKeyType", Shape: shapeContextKeyTypeEnum},
+	}}
+	shapeContextEntryListType          = &wire.Shape{Name: "ContextEntryListType", Kind: wire.List, Elem: shapeContextEntry}
+	shapeContextKeyNameType            = &wire.Shape{Name: "ContextKeyNameType", Kind: wire.String, Min: wire.At(5), Max: wire.At(256)}
+	shapeContextKeyNamesResultListType = &wire.Shape{Name: "ContextKeyNamesResultListType", Kind: wire.List, Elem: shapeContextKeyNameType}
+	shapeContextKeyTypeEnum            = &wire.Shape{Name: "ContextKeyTypeEnum", Kind: wire.String, Enum: []string{"string", "stringList", "numeric", "numericList", "boolean", "booleanList", "ip", "ipList", "binary", "binaryList", "date", "dateList"}}
+	shapeContextKeyValueListType       = &wire.Shape{Name: "ContextKeyValueListType", Kind: wire.List, Elem: shapeContextKeyValueType}
+	shapeContextKeyValueType           = &wire.Shape{Name: "ContextKeyValueType", Kind: wire.String}
+	shapeCreateAccessKeyRequest        = &wire.Shape{Name: "CreateAccessKeyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
 	}}
 	shapeCreateAccessKeyResponse = &wire.Shape{Name: "CreateAccessKeyResponse", Kind: wire.Structure, Members: []wire.Member{
@@ -212,7 +226,22 @@ var (
 		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 	}}
-	shapeEntityType                  = &wire.Shape{Name: "EntityType", Kind: wire.String, Enum: []string{"User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"}}
+	shapeEntityListType_         = &wire.Shape{Name: "entityListType", Kind: wire.List, Elem: shapeEntityType}
+	shapeEntityType              = &wire.Shape{Name: "EntityType", Kind: wire.String, Enum: []string{"User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"}}
+	shapeEvalDecisionDetailsType = &wire.Shape{Name: "EvalDecisionDetailsType", Kind: wire.Map, Key: shapeEvalDecisionSourceType, Elem: shapePolicyEvaluationDecisionType}
+	shapeEvalDecisionSourceType  = &wire.Shape{Name: "EvalDecisionSourceType", Kind: wire.String, Min: wire.At(3), Max: wire.At(256)}
+	shapeEvaluationResult        = &wire.Shape{Name: "EvaluationResult", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "EvalActionName", Field: "EvalActionName", Shape: shapeActionNameType, Required: true},
+		{Name: "EvalResourceName", Field: "EvalResourceName", Shape: shapeResourceNameType},
+		{Name: "EvalDecision", Field: "EvalDecision", Shape: shapePolicyEvaluationDecisionType, Required: true},
+		{Name: "MatchedStatements", Field: "MatchedStatements", Shape: shapeStatementListType},
+		{Name: "MissingContextValues", Field: "MissingContextValues", Shape: shapeContextKeyNamesResultListType},
+		{Name: "OrganizationsDecisionDetail", Field: "OrganizationsDecisionDetail", Shape: shapeOrganizationsDecisionDetail},
+		{Name: "PermissionsBoundaryDecisionDetail", Field: "PermissionsBoundaryDecisionDetail", Shape: shapePermissionsBoundaryDecisionDetail},
+		{Name: "EvalDecisionDetails", Field: "EvalDecisionDetails", Shape: shapeEvalDecisionDetailsType},
+		{Name: "ResourceSpecificResults", Field: "ResourceSpecificResults", Shape: shapeResourceSpecificResultListType},
+	}}
+	shapeEvaluationResultsListType   = &wire.Shape{Name: "EvaluationResultsListType", Kind: wire.List, Elem: shapeEvaluationResult}
 	shapeExistingUserNameType_       = &wire.Shape{Name: "existingUserNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
 	shapeGetAccessKeyLastUsedRequest = &wire.Shape{Name: "GetAccessKeyLastUsedRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "AccessKeyId", Field: "AccessKeyId", Shape: shapeAccessKeyIdType_, Required: true},
@@ -221,11 +250,34 @@ var (
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
 		{Name: "AccessKeyLastUsed", Field: "AccessKeyLastUsed", Shape: shapeAccessKeyLastUsed},
 	}}
+	shapeGetAccountAuthorizationDetailsRequest = &wire.Shape{Name: "GetAccountAuthorizationDetailsRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Filter", Field: "Filter", Shape: shapeEntityListType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+	}}
+	shapeGetAccountAuthorizationDetailsResponse = &wire.Shape{Name: "GetAccountAuthorizationDetailsResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserDetailList", Field: "UserDetailList", Shape: shapeUserDetailListType_},
+		{Name: "GroupDetailList", Field: "GroupDetailList", Shape: shapeGroupDetailListType_},
+		{Name: "RoleDetailList", Field: "RoleDetailList", Shape: shapeRoleDetailListType_},
+		{Name: "Policies", Field: "Policies", Shape: shapeManagedPolicyDetailListType},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
 	shapeGetAccountPasswordPolicyResponse = &wire.Shape{Name: "GetAccountPasswordPolicyResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PasswordPolicy", Field: "PasswordPolicy", Shape: shapePasswordPolicy, Required: true},
 	}}
 	shapeGetAccountSummaryResponse = &wire.Shape{Name: "GetAccountSummaryResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "SummaryMap", Field: "SummaryMap", Shape: shapeSummaryMapType_},
+	}}
+	shapeGetContextKeysForCustomPolicyRequest = &wire.Shape{Name: "GetContextKeysForCustomPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PolicyInputList", Field: "PolicyInputList", Shape: shapeSimulationPolicyListType, Required: true},
+	}}
+	shapeGetContextKeysForPolicyResponse = &wire.Shape{Name: "GetContextKeysForPolicyResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "ContextKeyNames", Field: "ContextKeyNames", Shape: shapeContextKeyNamesResultListType},
+	}}
+	shapeGetContextKeysForPrincipalPolicyRequest = &wire.Shape{Name: "GetContextKeysForPrincipalPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PolicySourceArn", Field: "PolicySourceArn", Shape: shapeArnType_, Required: true},
+		{Name: "PolicyInputList", Field: "PolicyInputList", Shape: shapeSimulationPolicyListType},
 	}}
 	shapeGetGroupRequest = &wire.Shape{Name: "GetGroupRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
@@ -309,17 +361,28 @@ var (
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
 		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_, Required: true},
 	}}
-	shapeGroup = &wire.Shape{Name: "Group", Kind: wire.Structure, Members: []wire.Member{
+	shapeGroupDetail = &wire.Shape{Name: "GroupDetail", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Path", Field: "Path", Shape: shapePathType_},
+		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_},
+		{Name: "GroupId", Field: "GroupId", Shape: shapeIdType_},
+		{Name: "Arn", Field: "Arn", Shape: shapeArnType_},
+		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
+		{Name: "GroupPolicyList", Field: "GroupPolicyList", Shape: shapePolicyDetailListType_},
+		{Name: "AttachedManagedPolicies", Field: "AttachedManagedPolicies", Shape: shapeAttachedPoliciesListType_},
+	}}
+	shapeGroupDetailListType_ = &wire.Shape{Name: "groupDetailListType", Kind: wire.List, Elem: shapeGroupDetail}
+	shapeGroup                = &wire.Shape{Name: "Group", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "Path", Field: "Path", Shape: shapePathType_, Required: true},
 		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
 		{Name: "GroupId", Field: "GroupId", Shape: shapeIdType_, Required: true},
 		{Name: "Arn", Field: "Arn", Shape: shapeArnType_, Required: true},
 		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_, Required: true},
 	}}
-	shapeGroupListType_  = &wire.Shape{Name: "groupListType", Kind: wire.List, Elem: shapeGroup}
-	shapeGroupNameType_  = &wire.Shape{Name: "groupNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
-	shapeIdType_         = &wire.Shape{Name: "idType", Kind: wire.String, Min: wire.At(16), Max: wire.At(128), Pattern: `[\w]+`}
-	shapeInstanceProfile = &wire.Shape{Name: "InstanceProfile", Kind: wire.Structure, Members: []wire.Member{
+	shapeGroupListType_     = &wire.Shape{Name: "groupListType", Kind: wire.List, Elem: shapeGroup}
+	shapeGroupNameListType_ = &wire.Shape{Name: "groupNameListType", Kind: wire.List, Elem: shapeGroupNameType_}
+	shapeGroupNameType_     = &wire.Shape{Name: "groupNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
+	shapeIdType_            = &wire.Shape{Name: "idType", Kind: wire.String, Min: wire.At(16), Max: wire.At(128), Pattern: `[\w]+`}
+	shapeInstanceProfile    = &wire.Shape{Name: "InstanceProfile", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "Path", Field: "Path", Shape: shapePathType_, Required: true},
 		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
 		{Name: "InstanceProfileId", Field: "InstanceProfileId", Shape: shapeIdType_, Required: true},
@@ -330,6 +393,7 @@ var (
 	}}
 	shapeInstanceProfileListType_ = &wire.Shape{Name: "instanceProfileListType", Kind: wire.List, Elem: shapeInstanceProfile}
 	shapeInstanceProfileNameType_ = &wire.Shape{Name: "instanceProfileNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
+	shapeLineNumber               = &wire.Shape{Name: "LineNumber", Kind: wire.Integer}
 	shapeListAccessKeysRequest    = &wire.Shape{Name: "ListAccessKeysRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
@@ -612,12 +676,30 @@ var (
 		{Name: "SerialNumber", Field: "SerialNumber", Shape: shapeSerialNumberType_, Required: true},
 		{Name: "EnableDate", Field: "EnableDate", Shape: shapeDateType_, Required: true},
 	}}
-	shapeMarkerType_                = &wire.Shape{Name: "markerType", Kind: wire.String, Min: wire.At(1), Max: wire.At(320), Pattern: `[\u0020-\u00FF]+`}
-	shapeMaxItemsType_              = &wire.Shape{Name: "maxItemsType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1000)}
-	shapeMaxPasswordAgeType_        = &wire.Shape{Name: "maxPasswordAgeType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1095)}
-	shapeMfaDeviceListType_         = &wire.Shape{Name: "mfaDeviceListType", Kind: wire.List, Elem: shapeMFADevice}
-	shapeMinimumPasswordLengthType_ = &wire.Shape{Name: "minimumPasswordLengthType", Kind: wire.Integer, Min: wire.At(6), Max: wire.At(128)}
-	shapePasswordPolicy             = &wire.Shape{Name: "PasswordPolicy", Kind: wire.Structure, Members: []wire.Member{
+	shapeManagedPolicyDetailListType = &wire.Shape{Name: "ManagedPolicyDetailListType", Kind: wire.List, Elem: shapeManagedPolicyDetail}
+	shapeManagedPolicyDetail         = &wire.Shape{Name: "ManagedPolicyDetail", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_},
+		{Name: "PolicyId", Field: "PolicyId", Shape: shapeIdType_},
+		{Name: "Arn", Field: "Arn", Shape: shapeArnType_},
+		{Name: "Path", Field: "Path", Shape: shapePolicyPathType_},
+		{Name: "DefaultVersionId", Field: "DefaultVersionId", Shape: shapePolicyVersionIdType_},
+		{Name: "AttachmentCount", Field: "AttachmentCount", Shape: shapeAttachmentCountType_},
+		{Name: "PermissionsBoundaryUsageCount", Field: "PermissionsBoundaryUsageCount", Shape: shapeAttachmentCountType_},
+		{Name: "IsAttachable", Field: "IsAttachable", Shape: shapeBooleanType_},
+		{Name: "Description", Field: "Description", Shape: shapePolicyDescriptionType_},
+		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
+		{Name: "UpdateDate", Field: "UpdateDate", Shape: shapeDateType_},
+		{Name: "PolicyVersionList", Field: "PolicyVersionList", Shape: shapePolicyDocumentVersionListType_},
+	}}
+	shapeMarkerType_                 = &wire.Shape{Name: "markerType", Kind: wire.String, Min: wire.At(1), Max: wire.At(320), Pattern: `[\u0020-\u00FF]+`}
+	shapeMaxItemsType_               = &wire.Shape{Name: "maxItemsType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1000)}
+	shapeMaxPasswordAgeType_         = &wire.Shape{Name: "maxPasswordAgeType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1095)}
+	shapeMfaDeviceListType_          = &wire.Shape{Name: "mfaDeviceListType", Kind: wire.List, Elem: shapeMFADevice}
+	shapeMinimumPasswordLengthType_  = &wire.Shape{Name: "minimumPasswordLengthType", Kind: wire.Integer, Min: wire.At(6), Max: wire.At(128)}
+	shapeOrganizationsDecisionDetail = &wire.Shape{Name: "OrganizationsDecisionDetail", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "AllowedByOrganizations", Field: "AllowedByOrganizations", Shape: shapeBooleanType_},
+	}}
+	shapePasswordPolicy = &wire.Shape{Name: "PasswordPolicy", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "MinimumPasswordLength", Field: "MinimumPasswordLength", Shape: shapeMinimumPasswordLengthType_},
 		{Name: "RequireSymbols", Field: "RequireSymbols", Shape: shapeBooleanType_},
 		{Name: "RequireNumbers", Field: "RequireNumbers", Shape: shapeBooleanType_},
@@ -633,19 +715,29 @@ var (
 	shapePathPrefixType_                   = &wire.Shape{Name: "pathPrefixType", Kind: wire.String, Min: wire.At(1), Max: wire.At(512), Pattern: `\u002F[\u0021-\u007F]*`}
 	shapePathType_                         = &wire.Shape{Name: "pathType", Kind: wire.String, Min: wire.At(1), Max: wire.At(512), Pattern: `(\u002F)|(\u002F[\u0021-\u007E]+\u002F)`}
 	shapePermissionsBoundaryAttachmentType = &wire.Shape{Name: "PermissionsBoundaryAttachmentType", Kind: wire.String, Enum: []string{"PermissionsBoundaryPolicy"}}
-	shapePolicyDescriptionType_            = &wire.Shape{Name: "policyDescriptionType", Kind: wire.String, Max: wire.At(1000)}
-	shapePolicyDocumentType_               = &wire.Shape{Name: "policyDocumentType", Kind: wire.String, Min: wire.At(1), Max: wire.At(131072), Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
-	shapePolicyDocumentVersionListType_    = &wire.Shape{Name: "policyDocumentVersionListType", Kind: wire.List, Elem: shapePolicyVersion}
-	shapePolicyGroupListType               = &wire.Shape{Name: "PolicyGroupListType", Kind: wire.List, Elem: shapePolicyGroup}
-	shapePolicyGroup                       = &wire.Shape{Name: "PolicyGroup", Kind: wire.Structure, Members: []wire.Member{
+	shapePermissionsBoundaryDecisionDetail = &wire.Shape{Name: "PermissionsBoundaryDecisionDetail", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "AllowedByPermissionsBoundary", Field: "AllowedByPermissionsBoundary", Shape: shapeBooleanType_},
+	}}
+	shapePolicyDescriptionType_ = &wire.Shape{Name: "policyDescriptionType", Kind: wire.String, Max: wire.At(1000)}
+	shapePolicyDetailListType_  = &wire.Shape{Name: "policyDetailListType", Kind: wire.List, Elem: shapePolicyDetail}
+	shapePolicyDetail           = &wire.Shape{Name: "PolicyDetail", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_},
+		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_},
+	}}
+	shapePolicyDocumentType_            = &wire.Shape{Name: "policyDocumentType", Kind: wire.String, Min: wire.At(1), Max: wire.At(131072), Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
+	shapePolicyDocumentVersionListType_ = &wire.Shape{Name: "policyDocumentVersionListType", Kind: wire.List, Elem: shapePolicyVersion}
+	shapePolicyEvaluationDecisionType   = &wire.Shape{Name: "PolicyEvaluationDecisionType", Kind: wire.String, Enum: []string{"allowed", "explicitDeny", "implicitDeny"}}
+	shapePolicyGroupListType            = &wire.Shape{Name: "PolicyGroupListType", Kind: wire.List, Elem: shapePolicyGroup}
+	shapePolicyGroup                    = &wire.Shape{Name: "PolicyGroup", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_},
 		{Name: "GroupId", Field: "GroupId", Shape: shapeIdType_},
 	}}
-	shapePolicyListType_     = &wire.Shape{Name: "policyListType", Kind: wire.List, Elem: shapePolicy}
-	shapePolicyNameListType_ = &wire.Shape{Name: "policyNameListType", Kind: wire.List, Elem: shapePolicyNameType_}
-	shapePolicyNameType_     = &wire.Shape{Name: "policyNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
-	shapePolicyPathType_     = &wire.Shape{Name: "policyPathType", Kind: wire.String, Min: wire.At(1), Max: wire.At(512), Pattern: `((/[A-Za-z0-9\.,\+@=_-]+)*)/`}
-	shapePolicy              = &wire.Shape{Name: "Policy", Kind: wire.Structure, Members: []wire.Member{
+	shapePolicyIdentifierType = &wire.Shape{Name: "PolicyIdentifierType", Kind: wire.String}
+	shapePolicyListType_      = &wire.Shape{Name: "policyListType", Kind: wire.List, Elem: shapePolicy}
+	shapePolicyNameListType_  = &wire.Shape{Name: "policyNameListType", Kind: wire.List, Elem: shapePolicyNameType_}
+	shapePolicyNameType_      = &wire.Shape{Name: "policyNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
+	shapePolicyPathType_      = &wire.Shape{Name: "policyPathType", Kind: wire.String, Min: wire.At(1), Max: wire.At(512), Pattern: `((/[A-Za-z0-9\.,\+@=_-]+)*)/`}
+	shapePolicy               = &wire.Shape{Name: "Policy", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_},
 		{Name: "PolicyId", Field: "PolicyId", Shape: shapeIdType_},
 		{Name: "Arn", Field: "Arn", Shape: shapeArnType_},
@@ -665,6 +757,7 @@ var (
 		{Name: "RoleId", Field: "RoleId", Shape: shapeIdType_},
 	}}
 	shapePolicyScopeType_   = &wire.Shape{Name: "policyScopeType", Kind: wire.String, Enum: []string{"All", "AWS", "Local"}}
+	shapePolicySourceType   = &wire.Shape{Name: "PolicySourceType", Kind: wire.String, Enum: []string{"user", "group", "role", "aws-managed", "user-managed", "resource", "none"}}
 	shapePolicyUsageType    = &wire.Shape{Name: "PolicyUsageType", Kind: wire.String, Enum: []string{"PermissionsPolicy", "PermissionsBoundary"}}
 	shapePolicyUserListType = &wire.Shape{Name: "PolicyUserListType", Kind: wire.List, Elem: shapePolicyUser}
 	shapePolicyUser         = &wire.Shape{Name: "PolicyUser", Kind: wire.Structure, Members: []wire.Member{
@@ -677,6 +770,10 @@ var (
 		{Name: "VersionId", Field: "VersionId", Shape: shapePolicyVersionIdType_},
 		{Name: "IsDefaultVersion", Field: "IsDefaultVersion", Shape: shapeBooleanType_},
 		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
+	}}
+	shapePosition = &wire.Shape{Name: "Position", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Line", Field: "Line", Shape: shapeLineNumber},
+		{Name: "Column", Field: "Column", Shape: shapeColumnNumber},
 	}}
 	shapePublicKeyIdType_      = &wire.Shape{Name: "publicKeyIdType", Kind: wire.String, Min: wire.At(20), Max: wire.At(128), Pattern: `[\w]+`}
 	shapePutGroupPolicyRequest = &wire.Shape{Name: "PutGroupPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
@@ -712,9 +809,36 @@ var (
 		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 	}}
+	shapeResourceHandlingOptionType     = &wire.Shape{Name: "ResourceHandlingOptionType", Kind: wire.String, Min: wire.At(1), Max: wire.At(64)}
+	shapeResourceNameListType           = &wire.Shape{Name: "ResourceNameListType", Kind: wire.List, Elem: shapeResourceNameType}
+	shapeResourceNameType               = &wire.Shape{Name: "ResourceNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(2048)}
+	shapeResourceSpecificResultListType = &wire.Shape{Name: "ResourceSpecificResultListType", Kind: wire.List, Elem: shapeResourceSpecificResult}
+	shapeResourceSpecificResult         = &wire.Shape{Name: "ResourceSpecificResult", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "EvalResourceName", Field: "EvalResourceName", Shape: shapeResourceNameType, Required: true},
+		{Name: "EvalResourceDecision", Field: "EvalResourceDecision", Shape: shapePolicyEvaluationDecisionType, Required: true},
+		{Name: "MatchedStatements", Field: "MatchedStatements", Shape: shapeStatementListType},
+		{Name: "MissingContextValues", Field: "MissingContextValues", Shape: shapeContextKeyNamesResultListType},
+		{Name: "EvalDecisionDetails", Field: "EvalDecisionDetails", Shape: shapeEvalDecisionDetailsType},
+		{Name: "PermissionsBoundaryDecisionDetail", Field: "PermissionsBoundaryDecisionDetail", Shape: shapePermissionsBoundaryDecisionDetail},
+	}}
 	shapeResponseMarkerType_  = &wire.Shape{Name: "responseMarkerType", Kind: wire.String}
 	shapeRoleDescriptionType_ = &wire.Shape{Name: "roleDescriptionType", Kind: wire.String, Max: wire.At(1000), Pattern: `[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*`}
-	shapeRoleLastUsed         = &wire.Shape{Name: "RoleLastUsed", Kind: wire.Structure, Members: []wire.Member{
+	shapeRoleDetailListType_  = &wire.Shape{Name: "roleDetailListType", Kind: wire.List, Elem: shapeRoleDetail}
+	shapeRoleDetail           = &wire.Shape{Name: "RoleDetail", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Path", Field: "Path", Shape: shapePathType_},
+		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_},
+		{Name: "RoleId", Field: "RoleId", Shape: shapeIdType_},
+		{Name: "Arn", Field: "Arn", Shape: shapeArnType_},
+		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
+		{Name: "AssumeRolePolicyDocument", Field: "AssumeRolePolicyDocument", Shape: shapePolicyDocumentType_},
+		{Name: "InstanceProfileList", Field: "InstanceProfileList", Shape: shapeInstanceProfileListType_},
+		{Name: "RolePolicyList", Field: "RolePolicyList", Shape: shapePolicyDetailListType_},
+		{Name: "AttachedManagedPolicies", Field: "AttachedManagedPolicies", Shape: shapeAttachedPoliciesListType_},
+		{Name: "PermissionsBoundary", Field: "PermissionsBoundary", Shape: shapeAttachedPermissionsBoundary},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
+		{Name: "RoleLastUsed", Field: "RoleLastUsed", Shape: shapeRoleLastUsed},
+	}}
+	shapeRoleLastUsed = &wire.Shape{Name: "RoleLastUsed", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "LastUsedDate", Field: "LastUsedDate", Shape: shapeDateType_},
 		{Name: "Region", Field: "Region", Shape: shapeStringType_},
 	}}
@@ -772,6 +896,46 @@ var (
 		{Name: "CertificateBody", Field: "CertificateBody", Shape: shapeCertificateBodyType_, Required: true},
 		{Name: "Status", Field: "Status", Shape: shapeStatusType_, Required: true},
 		{Name: "UploadDate", Field: "UploadDate", Shape: shapeDateType_},
+	}}
+	shapeSimulateCustomPolicyRequest = &wire.Shape{Name: "SimulateCustomPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PolicyInputList", Field: "PolicyInputList", Shape: shapeSimulationPolicyListType, Required: true},
+		{Name: "PermissionsBoundaryPolicyInputList", Field: "PermissionsBoundaryPolicyInputList", Shape: shapeSimulationPolicyListType},
+		{Name: "ActionNames", Field: "ActionNames", Shape: shapeActionNameListType, Required: true},
+		{Name: "ResourceArns", Field: "ResourceArns", Shape: shapeResourceNameListType},
+		{Name: "ResourcePolicy", Field: "ResourcePolicy", Shape: shapePolicyDocumentType_},
+		{Name: "ResourceOwner", Field: "ResourceOwner", Shape: shapeResourceNameType},
+		{Name: "CallerArn", Field: "CallerArn", Shape: shapeResourceNameType},
+		{Name: "ContextEntries", Field: "ContextEntries", Shape: shapeContextEntryListType},
+		{Name: "ResourceHandlingOption", Field: "ResourceHandlingOption", Shape: shapeResourceHandlingOptionType},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+	}}
+	shapeSimulatePolicyResponse = &wire.Shape{Name: "SimulatePolicyResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "EvaluationResults", Field: "EvaluationResults", Shape: shapeEvaluationResultsListType},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
+	shapeSimulatePrincipalPolicyRequest = &wire.Shape{Name: "SimulatePrincipalPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PolicySourceArn", Field: "PolicySourceArn", Shape: shapeArnType_, Required: true},
+		{Name: "PolicyInputList", Field: "PolicyInputList", Shape: shapeSimulationPolicyListType},
+		{Name: "PermissionsBoundaryPolicyInputList", Field: "PermissionsBoundaryPolicyInputList", Shape: shapeSimulationPolicyListType},
+		{Name: "ActionNames", Field: "ActionNames", Shape: shapeActionNameListType, Required: true},
+		{Name: "ResourceArns", Field: "ResourceArns", Shape: shapeResourceNameListType},
+		{Name: "ResourcePolicy", Field: "ResourcePolicy", Shape: shapePolicyDocumentType_},
+		{Name: "ResourceOwner", Field: "ResourceOwner", Shape: shapeResourceNameType},
+		{Name: "CallerArn", Field: "CallerArn", Shape: shapeResourceNameType},
+		{Name: "ContextEntries", Field: "ContextEntries", Shape: shapeContextEntryListType},
+		{Name: "ResourceHandlingOption", Field: "ResourceHandlingOption", Shape: shapeResourceHandlingOptionType},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+	}}
+	shapeSimulationPolicyListType = &wire.Shape{Name: "SimulationPolicyListType", Kind: wire.List, Elem: shapePolicyDocumentType_}
+	shapeStatementListType        = &wire.Shape{Name: "StatementListType", Kind: wire.List, Elem: shapeStatement}
+	shapeStatement                = &wire.Shape{Name: "Statement", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "SourcePolicyId", Field: "SourcePolicyId", Shape: shapePolicyIdentifierType},
+		{Name: "SourcePolicyType", Field: "SourcePolicyType", Shape: shapePolicySourceType},
+		{Name: "StartPosition", Field: "StartPosition", Shape: shapePosition},
+		{Name: "EndPosition", Field: "EndPosition", Shape: shapePosition},
 	}}
 	shapeStatusType_               = &wire.Shape{Name: "statusType", Kind: wire.String, Enum: []string{"Active", "Inactive", "Expired"}}
 	shapeStringType_               = &wire.Shape{Name: "stringType", Kind: wire.String}
@@ -849,6 +1013,19 @@ var (
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 		{Name: "NewPath", Field: "NewPath", Shape: shapePathType_},
 		{Name: "NewUserName", Field: "NewUserName", Shape: shapeUserNameType_},
+	}}
+	shapeUserDetailListType_ = &wire.Shape{Name: "userDetailListType", Kind: wire.List, Elem: shapeUserDetail}
+	shapeUserDetail          = &wire.Shape{Name: "UserDetail", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Path", Field: "Path", Shape: shapePathType_},
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
+		{Name: "UserId", Field: "UserId", Shape: shapeIdType_},
+		{Name: "Arn", Field: "Arn", Shape: shapeArnType_},
+		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
+		{Name: "UserPolicyList", Field: "UserPolicyList", Shape: shapePolicyDetailListType_},
+		{Name: "GroupList", Field: "GroupList", Shape: shapeGroupNameListType_},
+		{Name: "AttachedManagedPolicies", Field: "AttachedManagedPolicies", Shape: shapeAttachedPoliciesListType_},
+		{Name: "PermissionsBoundary", Field: "PermissionsBoundary", Shape: shapeAttachedPermissionsBoundary},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
 	}}
 	shapeUserListType_ = &wire.Shape{Name: "userListType", Kind: wire.List, Elem: shapeUser}
 	shapeUserNameType_ = &wire.Shape{Name: "userNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(64), Pattern: `[\w+=,.@-]+`}

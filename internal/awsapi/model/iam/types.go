@@ -70,6 +70,13 @@ type AttachedPolicy struct {
 	PolicyArn  *string
 }
 
+// ContextEntry is the model's ContextEntry.
+type ContextEntry struct {
+	ContextKeyName   *string
+	ContextKeyValues []string
+	ContextKeyType   *ContextKeyTypeEnum
+}
+
 // CreateAccessKeyInput is the model's CreateAccessKeyRequest.
 type CreateAccessKeyInput struct {
 	UserName *string
@@ -284,6 +291,19 @@ type DetachUserPolicyInput struct {
 	PolicyArn *string // required
 }
 
+// EvaluationResult is the model's EvaluationResult.
+type EvaluationResult struct {
+	EvalActionName                    *string // required
+	EvalResourceName                  *string
+	EvalDecision                      *PolicyEvaluationDecisionType // required
+	MatchedStatements                 []Statement
+	MissingContextValues              []string
+	OrganizationsDecisionDetail       *OrganizationsDecisionDetail
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail
+	EvalDecisionDetails               map[string]PolicyEvaluationDecisionType
+	ResourceSpecificResults           []ResourceSpecificResult
+}
+
 // GetAccessKeyLastUsedInput is the model's GetAccessKeyLastUsedRequest.
 type GetAccessKeyLastUsedInput struct {
 	AccessKeyId *string // required
@@ -295,6 +315,23 @@ type GetAccessKeyLastUsedOutput struct {
 	AccessKeyLastUsed *AccessKeyLastUsed
 }
 
+// GetAccountAuthorizationDetailsInput is the model's GetAccountAuthorizationDetailsRequest.
+type GetAccountAuthorizationDetailsInput struct {
+	Filter   []EntityType
+	MaxItems *int32
+	Marker   *string
+}
+
+// GetAccountAuthorizationDetailsOutput is the model's GetAccountAuthorizationDetailsResponse.
+type GetAccountAuthorizationDetailsOutput struct {
+	UserDetailList  []UserDetail
+	GroupDetailList []GroupDetail
+	RoleDetailList  []RoleDetail
+	Policies        []ManagedPolicyDetail
+	IsTruncated     *bool
+	Marker          *string
+}
+
 // GetAccountPasswordPolicyOutput is the model's GetAccountPasswordPolicyResponse.
 type GetAccountPasswordPolicyOutput struct {
 	PasswordPolicy *PasswordPolicy // required
@@ -303,6 +340,22 @@ type GetAccountPasswordPolicyOutput struct {
 // GetAccountSummaryOutput is the model's GetAccountSummaryResponse.
 type GetAccountSummaryOutput struct {
 	SummaryMap map[string]int32
+}
+
+// GetContextKeysForCustomPolicyInput is the model's GetContextKeysForCustomPolicyRequest.
+type GetContextKeysForCustomPolicyInput struct {
+	PolicyInputList []string // required
+}
+
+// GetContextKeysForPolicyResponse is the model's GetContextKeysForPolicyResponse.
+type GetContextKeysForPolicyResponse struct {
+	ContextKeyNames []string
+}
+
+// GetContextKeysForPrincipalPolicyInput is the model's GetContextKeysForPrincipalPolicyRequest.
+type GetContextKeysForPrincipalPolicyInput struct {
+	PolicySourceArn *string // required
+	PolicyInputList []string
 }
 
 // GetGroupInput is the model's GetGroupRequest.
@@ -429,6 +482,17 @@ type GetUserPolicyOutput struct {
 	UserName       *string // required
 	PolicyName     *string // required
 	PolicyDocument *string // required
+}
+
+// GroupDetail is the model's GroupDetail.
+type GroupDetail struct {
+	Path                    *string
+	GroupName               *string
+	GroupId                 *string
+	Arn                     *string
+	CreateDate              *time.Time
+	GroupPolicyList         []PolicyDetail
+	AttachedManagedPolicies []AttachedPolicy
 }
 
 // Group is the model's Group.
@@ -841,6 +905,27 @@ type MFADevice struct {
 	EnableDate   *time.Time // required
 }
 
+// ManagedPolicyDetail is the model's ManagedPolicyDetail.
+type ManagedPolicyDetail struct {
+	PolicyName                    *string
+	PolicyId                      *string
+	Arn                           *string
+	Path                          *string
+	DefaultVersionId              *string
+	AttachmentCount               *int32
+	PermissionsBoundaryUsageCount *int32
+	IsAttachable                  *bool
+	Description                   *string
+	CreateDate                    *time.Time
+	UpdateDate                    *time.Time
+	PolicyVersionList             []PolicyVersion
+}
+
+// OrganizationsDecisionDetail is the model's OrganizationsDecisionDetail.
+type OrganizationsDecisionDetail struct {
+	AllowedByOrganizations *bool
+}
+
 // PasswordPolicy is the model's PasswordPolicy.
 type PasswordPolicy struct {
 	MinimumPasswordLength      *int32
@@ -853,6 +938,17 @@ type PasswordPolicy struct {
 	MaxPasswordAge             *int32
 	PasswordReusePrevention    *int32
 	HardExpiry                 *bool
+}
+
+// PermissionsBoundaryDecisionDetail is the model's PermissionsBoundaryDecisionDetail.
+type PermissionsBoundaryDecisionDetail struct {
+	AllowedByPermissionsBoundary *bool
+}
+
+// PolicyDetail is the model's PolicyDetail.
+type PolicyDetail struct {
+	PolicyName     *string
+	PolicyDocument *string
 }
 
 // PolicyGroup is the model's PolicyGroup.
@@ -895,6 +991,12 @@ type PolicyVersion struct {
 	VersionId        *string
 	IsDefaultVersion *bool
 	CreateDate       *time.Time
+}
+
+// Position is the model's Position.
+type Position struct {
+	Line   *int32
+	Column *int32
 }
 
 // PutGroupPolicyInput is the model's PutGroupPolicyRequest.
@@ -940,6 +1042,32 @@ type RemoveRoleFromInstanceProfileInput struct {
 type RemoveUserFromGroupInput struct {
 	GroupName *string // required
 	UserName  *string // required
+}
+
+// ResourceSpecificResult is the model's ResourceSpecificResult.
+type ResourceSpecificResult struct {
+	EvalResourceName                  *string                       // required
+	EvalResourceDecision              *PolicyEvaluationDecisionType // required
+	MatchedStatements                 []Statement
+	MissingContextValues              []string
+	EvalDecisionDetails               map[string]PolicyEvaluationDecisionType
+	PermissionsBoundaryDecisionDetail *PermissionsBoundaryDecisionDetail
+}
+
+// RoleDetail is the model's RoleDetail.
+type RoleDetail struct {
+	Path                     *string
+	RoleName                 *string
+	RoleId                   *string
+	Arn                      *string
+	CreateDate               *time.Time
+	AssumeRolePolicyDocument *string
+	InstanceProfileList      []InstanceProfile
+	RolePolicyList           []PolicyDetail
+	AttachedManagedPolicies  []AttachedPolicy
+	PermissionsBoundary      *AttachedPermissionsBoundary
+	Tags                     []Tag
+	RoleLastUsed             *RoleLastUsed
 }
 
 // RoleLastUsed is the model's RoleLastUsed.
@@ -1002,6 +1130,52 @@ type SigningCertificate struct {
 	CertificateBody *string     // required
 	Status          *StatusType // required
 	UploadDate      *time.Time
+}
+
+// SimulateCustomPolicyInput is the model's SimulateCustomPolicyRequest.
+type SimulateCustomPolicyInput struct {
+	PolicyInputList                    []string // required
+	PermissionsBoundaryPolicyInputList []string
+	ActionNames                        []string // required
+	ResourceArns                       []string
+	ResourcePolicy                     *string
+	ResourceOwner                      *string
+	CallerArn                          *string
+	ContextEntries                     []ContextEntry
+	ResourceHandlingOption             *string
+	MaxItems                           *int32
+	Marker                             *string
+}
+
+// SimulatePolicyResponse is the model's SimulatePolicyResponse.
+type SimulatePolicyResponse struct {
+	EvaluationResults []EvaluationResult
+	IsTruncated       *bool
+	Marker            *string
+}
+
+// SimulatePrincipalPolicyInput is the model's SimulatePrincipalPolicyRequest.
+type SimulatePrincipalPolicyInput struct {
+	PolicySourceArn                    *string // required
+	PolicyInputList                    []string
+	PermissionsBoundaryPolicyInputList []string
+	ActionNames                        []string // required
+	ResourceArns                       []string
+	ResourcePolicy                     *string
+	ResourceOwner                      *string
+	CallerArn                          *string
+	ContextEntries                     []ContextEntry
+	ResourceHandlingOption             *string
+	MaxItems                           *int32
+	Marker                             *string
+}
+
+// Statement is the model's Statement.
+type Statement struct {
+	SourcePolicyId   *string
+	SourcePolicyType *PolicySourceType
+	StartPosition    *Position
+	EndPosition      *Position
 }
 
 // TagInstanceProfileInput is the model's TagInstanceProfileRequest.
@@ -1107,6 +1281,20 @@ type UpdateUserInput struct {
 	NewUserName *string
 }
 
+// UserDetail is the model's UserDetail.
+type UserDetail struct {
+	Path                    *string
+	UserName                *string
+	UserId                  *string
+	Arn                     *string
+	CreateDate              *time.Time
+	UserPolicyList          []PolicyDetail
+	GroupList               []string
+	AttachedManagedPolicies []AttachedPolicy
+	PermissionsBoundary     *AttachedPermissionsBoundary
+	Tags                    []Tag
+}
+
 // User is the model's User.
 type User struct {
 	Path                *string    // required
@@ -1128,6 +1316,18 @@ type VirtualMFADevice struct {
 	EnableDate       *time.Time
 	Tags             []Tag
 }
+
+// GetContextKeysForCustomPolicyOutput shares its members with other operations.
+type GetContextKeysForCustomPolicyOutput = GetContextKeysForPolicyResponse
+
+// GetContextKeysForPrincipalPolicyOutput shares its members with other operations.
+type GetContextKeysForPrincipalPolicyOutput = GetContextKeysForPolicyResponse
+
+// SimulateCustomPolicyOutput shares its members with other operations.
+type SimulateCustomPolicyOutput = SimulatePolicyResponse
+
+// SimulatePrincipalPolicyOutput shares its members with other operations.
+type SimulatePrincipalPolicyOutput = SimulatePolicyResponse
 
 // AddRoleToInstanceProfileOutput has no members.
 type AddRoleToInstanceProfileOutput struct{}
