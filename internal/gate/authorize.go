@@ -43,7 +43,7 @@ func (g *Gate) Authorize(ctx context.Context, p *awsapi.Principal, call *awsapi.
 	set := &iampolicy.Set{}
 	crosses := n.Owner != "" && n.Owner != p.Account
 	if p.Type == awsapi.Root && (!crosses && n.Policy == nil) {
-		return sameAccount(p, resource, action)
+		return g.sameAccount(p, callerOf(call), n.Context, resource, action)
 	}
 	if p.Type != awsapi.Root { // a root has no policies of its own, and needs none
 		var err error
@@ -67,7 +67,7 @@ func (g *Gate) AuthorizeProxied(ctx context.Context, p *awsapi.Principal, caller
 		}
 	}
 	if p.Type == awsapi.Root {
-		return sameAccount(p, resource, action)
+		return g.sameAccount(p, caller, extra, resource, action)
 	}
 	set, err := g.PolicySet(ctx, p)
 	if err != nil {
@@ -81,10 +81,13 @@ func callerOf(call *awsapi.Call) *Caller {
 }
 
 // sameAccount keeps a root in its account, whatever ARN a request names.
-func sameAccount(p *awsapi.Principal, resource, action string) error {
-	if a, err := arn.Parse(resource); err == nil && a.Account != "" && a.Account != p.Account && a.Account != "aws" {
+func (g *Gate) sameAccount(p *awsapi.Principal, caller *Caller, extra func(*awsapi.ConditionContext), resource, action string) error {
+	if a, err := arn.Parse(resource); err == nil && a.Account != "" && a.Account != p.Account {
 		d := iampolicy.Decision{By: iampolicy.ResourceBased, Statement: -1}
-		return awsapi.AccessDenied("%s", d.Message(p.ARN, action, resource))
+		return WithContext(func(c *iampolicy.Context) error {
+			requestContext(c, p, caller, extra)
+			return g.denied(p, d, action, resource, c)
+		})
 	}
 	return nil
 }
@@ -103,17 +106,36 @@ func tokenMayCall(s *sessiontoken.Session, action string) error {
 // decode it. as is the caller in the eyes of policies that name principals.
 func (g *Gate) decide(set *iampolicy.Set, p *awsapi.Principal, as *iampolicy.Principal, caller *Caller, extra func(*awsapi.ConditionContext), action, resource string) error {
 	return WithContext(func(c *iampolicy.Context) error {
-		SetRequest(c, caller)
-		SetPrincipal(c, p)
-		if extra != nil {
-			extra(c)
-		}
+		requestContext(c, p, caller, extra)
 		d := iampolicy.Evaluate(set, &iampolicy.Request{Action: action, Resource: resource, Principal: as, Context: c})
 		if d.Allowed {
 			return nil
 		}
-		msg := d.Message(p.ARN, action, resource) + ". Encoded authorization failure message: " + g.encodeDenial(p, d, action, resource, c)
-		return (&awsapi.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: msg}).Explained(d.Explain())
+		return g.denied(p, d, action, resource, c)
+	})
+}
+
+func requestContext(c *iampolicy.Context, p *awsapi.Principal, caller *Caller, extra func(*awsapi.ConditionContext)) {
+	SetRequest(c, caller)
+	SetPrincipal(c, p)
+	if extra != nil {
+		extra(c)
+	}
+}
+
+// denied is the error for a decision that does not allow.
+func (g *Gate) denied(p *awsapi.Principal, d iampolicy.Decision, action, resource string, c *iampolicy.Context) *awsapi.Error {
+	msg := d.Message(p.ARN, action, resource) + ". Encoded authorization failure message: " + g.encodeDenial(p, d, action, resource, c)
+	return (&awsapi.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: msg}).Explained(d.Explain())
+}
+
+// NoSuchRole denies assuming a role that is not there in the form of one whose trust policy refuses: who asks does not learn
+// which it was.
+func (g *Gate) NoSuchRole(call *awsapi.Call, roleARN, action string, extra func(*iampolicy.Context)) error {
+	return WithContext(func(c *iampolicy.Context) error {
+		requestContext(c, call.Principal, callerOf(call), extra)
+		d := iampolicy.Decision{By: iampolicy.RoleTrust, Statement: -1}
+		return g.denied(call.Principal, d, action, roleARN, c).Explained("no such role")
 	})
 }
 

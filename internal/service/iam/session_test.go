@@ -107,3 +107,47 @@ func (e *env) event(name, attribute, value string) string {
 		}
 	}
 }
+
+// What the console's "revoke active sessions" writes ends the sessions made before, at the next request, and no later one.
+func TestRevokeOlderSessions(t *testing.T) {
+	e := start(t)
+	e.do("CreateRole", "RoleName", "ops", "AssumeRolePolicyDocument",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"`+account+`"},"Action":"sts:AssumeRole"}]}`)
+	e.do("AttachRolePolicy", "RoleName", "ops", "PolicyArn", iamRead)
+	bob := e.user("bob", allow("sts:AssumeRole", "*", ""))
+	old := bob.assume("ops", "old")
+	old.do("GetUser", "UserName", "bob")
+	at := time.Now().UTC().Truncate(time.Second).Add(time.Second) // issue times are whole seconds
+	e.do("PutRolePolicy", "RoleName", "ops", "PolicyName", "AWSRevokeOlderSessions", "PolicyDocument",
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["*"],"Resource":["*"],"Condition":{"DateLessThan":{"aws:TokenIssueTime":"`+at.Format("2006-01-02T15:04:05.000Z")+`"}}}]}`)
+	status, code, message := old.try("GetUser", "UserName", "bob")
+	if status != 403 || code != "AccessDenied" || !strings.Contains(message, "with an explicit deny in an identity-based policy") {
+		t.Errorf("an older session: %d %s %s", status, code, message)
+	}
+	time.Sleep(time.Until(at))
+	bob.assume("ops", "new").do("GetUser", "UserName", "bob")
+	if status, _, _ := old.try("GetUser", "UserName", "bob"); status != 403 {
+		t.Errorf("the older session is back: %d", status)
+	}
+}
+
+// White space counts in no size limit.
+func TestSizesIgnoreWhiteSpace(t *testing.T) {
+	e := start(t)
+	e.role("r")
+	e.do("CreateUser", "UserName", "u")
+	assume := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + account + `"},"Action":"sts:AssumeRole","Condition":{"StringNotEquals":{"aws:userid":"FILL"}}}]}`
+	spaced := func(document string, size int) string {
+		document = strings.Replace(document, "FILL", strings.Repeat("x", size-len(document)+4), 1)
+		return strings.Replace(document, `"Action"`, strings.Repeat("\r\n\t ", 700)+`"Action"`, 1)
+	}
+	plain := allow("s3:Get*", "arn:aws:s3:::FILL", "")
+	e.do("UpdateAssumeRolePolicy", "RoleName", "r", "PolicyDocument", spaced(assume, 2048))
+	e.refused(409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048", "UpdateAssumeRolePolicy", "RoleName", "r", "PolicyDocument", spaced(assume, 2049))
+	e.do("PutRolePolicy", "RoleName", "r", "PolicyName", "p", "PolicyDocument", spaced(plain, 10240))
+	e.refused(409, "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role r", "PutRolePolicy", "RoleName", "r", "PolicyName", "p", "PolicyDocument", spaced(plain, 10241))
+	e.do("PutUserPolicy", "UserName", "u", "PolicyName", "p", "PolicyDocument", spaced(plain, 2048))
+	e.refused(409, "LimitExceeded", "Maximum policy size of 2048 bytes exceeded for user u", "PutUserPolicy", "UserName", "u", "PolicyName", "p", "PolicyDocument", spaced(plain, 2049))
+	e.do("CreatePolicy", "PolicyName", "p", "PolicyDocument", spaced(plain, 6144))
+	e.refused(409, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144", "CreatePolicy", "PolicyName", "q", "PolicyDocument", spaced(plain, 6145))
+}

@@ -81,8 +81,7 @@ func (s *Service) findRole(ctx context.Context, a *assume) error {
 			return nil
 		}
 	}
-	d := iampolicy.Decision{By: iampolicy.RoleTrust, Statement: -1}
-	return awsapi.AccessDenied("%s", d.Message(a.call.Principal.ARN, "sts:AssumeRole", *a.in.RoleArn)).Explained("no such role")
+	return s.cfg.Gate.NoSuchRole(a.call, *a.in.RoleArn, "sts:AssumeRole", a.requestContext)
 }
 
 // authorize asks for every action that the request amounts to.
@@ -102,8 +101,16 @@ func (s *Service) authorize(ctx context.Context, a *assume) error {
 	return nil
 }
 
-// context adds the keys of the request itself.
+// context adds the keys of the request itself and of the role.
 func (a *assume) context(c *iampolicy.Context) {
+	a.requestContext(c)
+	for _, t := range a.role.Row.Role.Tags {
+		c.Set(iampolicy.KeyResourceTagPrefix+t.Key, t.Value)
+		c.Set("iam:ResourceTag/"+t.Key, t.Value)
+	}
+}
+
+func (a *assume) requestContext(c *iampolicy.Context) {
 	c.Set(iampolicy.KeySTSRoleSessionName, *a.in.RoleSessionName)
 	if a.in.ExternalId != nil {
 		c.Set(iampolicy.KeySTSExternalID, *a.in.ExternalId)
@@ -119,10 +126,6 @@ func (a *assume) context(c *iampolicy.Context) {
 	}
 	if len(a.in.TransitiveTagKeys) > 0 {
 		c.SetMulti(iampolicy.KeySTSTransitiveTagKeys, a.in.TransitiveTagKeys...)
-	}
-	for _, t := range a.role.Row.Role.Tags {
-		c.Set(iampolicy.KeyResourceTagPrefix+t.Key, t.Value)
-		c.Set("iam:ResourceTag/"+t.Key, t.Value)
 	}
 }
 
