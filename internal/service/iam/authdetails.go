@@ -19,7 +19,6 @@ func (s *Service) detailBindings() []awsapi.Binding {
 type detailer struct {
 	service *Service
 	call    *awsapi.Call
-	uses    map[string]int32 // as boundary
 	out     *api.GetAccountAuthorizationDetailsOutput
 }
 
@@ -29,11 +28,7 @@ func (s *Service) getAccountAuthorizationDetails(_ context.Context, c *awsapi.Ca
 	if err != nil {
 		return nil, err
 	}
-	uses, err := boundaryUses(c)
-	if err != nil {
-		return nil, err
-	}
-	d := &detailer{service: s, call: c, uses: uses, out: &api.GetAccountAuthorizationDetailsOutput{
+	d := &detailer{service: s, call: c, out: &api.GetAccountAuthorizationDetailsOutput{
 		UserDetailList: []api.UserDetail{}, GroupDetailList: []api.GroupDetail{}, RoleDetailList: []api.RoleDetail{}, Policies: []api.ManagedPolicyDetail{},
 	}}
 	phases := slices.DeleteFunc(d.phases(), func(ph phase) bool {
@@ -48,25 +43,55 @@ func (s *Service) getAccountAuthorizationDetails(_ context.Context, c *awsapi.Ca
 }
 
 func (d *detailer) phases() []phase {
+	tx, account := d.call.Tx, d.call.Account
 	return []phase{
-		{string(api.EntityTypeUser), func(p *page) (string, int, error) { return walk(p, users(d.call), d.user) }},
-		{string(api.EntityTypeRole), func(p *page) (string, int, error) { return walk(p, roles(d.call), d.role) }},
+		{string(api.EntityTypeUser), func(p *page) (string, int, error) {
+			return walk(p, func(limit int, after string) ([]store.User, string, error) {
+				return tx.ListUsers(account, "", limit, after)
+			}, d.user)
+		}},
+		{string(api.EntityTypeGroup), func(p *page) (string, int, error) {
+			return walk(p, func(limit int, after string) ([]store.Group, string, error) {
+				return tx.ListGroups(account, "", limit, after)
+			}, d.group)
+		}},
+		{string(api.EntityTypeRole), func(p *page) (string, int, error) {
+			return walk(p, func(limit int, after string) ([]store.Role, string, error) {
+				return tx.ListRoles(account, "", limit, after)
+			}, d.role)
+		}},
 		{string(api.EntityTypeLocalManagedPolicy), func(p *page) (string, int, error) {
-			return walk(p, policies(d.call), func(row *store.ManagedPolicy) (bool, error) { return d.policy(row, false) })
+			return walk(p, func(limit int, after string) ([]store.ManagedPolicy, string, error) {
+				return tx.ListPolicies(account, "", limit, after)
+			}, func(row *store.ManagedPolicy) (bool, error) { return d.policy(row, false) })
 		}},
 		{string(api.EntityTypeAWSManagedPolicy), func(p *page) (string, int, error) {
 			return walk(p, func(limit int, after string) ([]store.ManagedPolicy, string, error) {
-				return d.call.Tx.ListAWSPolicies("", limit, after)
+				return tx.ListAWSPolicies("", limit, after)
 			}, func(row *store.ManagedPolicy) (bool, error) { return d.policy(row, true) })
 		}},
 	}
 }
 
+func (d *detailer) group(g *store.Group) (bool, error) {
+	inline, attached, err := d.identity(d.service.groupIdentity(g))
+	d.out.GroupDetailList = append(d.out.GroupDetailList, api.GroupDetail{
+		Path: &g.Path, GroupName: &g.Name, GroupId: &g.ID, Arn: new(groupARN(d.call, g)), CreateDate: &g.CreatedAt,
+		GroupPolicyList: inline, AttachedManagedPolicies: attached,
+	})
+	return true, err
+}
+
 func (d *detailer) user(u *store.User) (bool, error) {
 	inline, attached, err := d.identity(d.service.userIdentity(u))
+	if err != nil {
+		return false, err
+	}
+	groups := []string{}
+	err = each(userGroups(d.call, u.Name), func(g *store.Group) error { groups = append(groups, g.Name); return nil })
 	d.out.UserDetailList = append(d.out.UserDetailList, api.UserDetail{
 		Path: &u.Path, UserName: &u.Name, UserId: &u.ID, Arn: new(userARN(d.call, u)), CreateDate: &u.CreatedAt,
-		UserPolicyList: inline, GroupList: []string{}, AttachedManagedPolicies: attached,
+		UserPolicyList: inline, GroupList: groups, AttachedManagedPolicies: attached,
 		PermissionsBoundary: attachedBoundary(u.Boundary), Tags: apiTags(u.Tags),
 	})
 	return true, err
@@ -74,9 +99,22 @@ func (d *detailer) user(u *store.User) (bool, error) {
 
 func (d *detailer) role(r *store.Role) (bool, error) {
 	inline, attached, err := d.identity(d.service.roleIdentity(r))
+	if err != nil {
+		return false, err
+	}
+	profiles := []api.InstanceProfile{}
+	err = each(func(limit int, after string) ([]store.InstanceProfile, string, error) {
+		return d.call.Tx.ListRoleInstanceProfiles(d.call.Account, r.Name, limit, after)
+	}, func(row *store.InstanceProfile) error {
+		p, err := briefInstanceProfile(d.call, row)
+		if err == nil {
+			profiles = append(profiles, *p)
+		}
+		return err
+	})
 	d.out.RoleDetailList = append(d.out.RoleDetailList, api.RoleDetail{
 		Path: &r.Path, RoleName: &r.Name, RoleId: &r.ID, Arn: new(roleARN(d.call, r)), CreateDate: &r.CreatedAt,
-		AssumeRolePolicyDocument: encodeDocument(r.TrustPolicy), InstanceProfileList: []api.InstanceProfile{},
+		AssumeRolePolicyDocument: encodeDocument(r.TrustPolicy), InstanceProfileList: profiles,
 		RolePolicyList: inline, AttachedManagedPolicies: attached,
 		PermissionsBoundary: attachedBoundary(r.Boundary), Tags: apiTags(r.Tags), RoleLastUsed: &api.RoleLastUsed{},
 	})
@@ -102,10 +140,14 @@ func (d *detailer) identity(id *identity) ([]api.PolicyDetail, []api.AttachedPol
 
 func (d *detailer) policy(row *store.ManagedPolicy, onlyUsed bool) (bool, error) {
 	attached, err := d.call.Tx.CountAttachments(d.call.Account, row.ARN)
-	if err != nil || onlyUsed && attached == 0 && d.uses[row.ARN] == 0 {
+	if err != nil {
 		return false, err
 	}
-	brief := fullPolicy(row, attached, d.uses[row.ARN])
+	bounded, err := d.call.Tx.CountBounded(d.call.Account, row.ARN)
+	if err != nil || onlyUsed && attached == 0 && bounded == 0 {
+		return false, err
+	}
+	brief := fullPolicy(row, attached, bounded)
 	out := api.ManagedPolicyDetail{
 		PolicyName: brief.PolicyName, PolicyId: brief.PolicyId, Arn: brief.Arn, Path: brief.Path, DefaultVersionId: brief.DefaultVersionId,
 		AttachmentCount: brief.AttachmentCount, PermissionsBoundaryUsageCount: brief.PermissionsBoundaryUsageCount, IsAttachable: brief.IsAttachable,

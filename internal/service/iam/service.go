@@ -1,6 +1,6 @@
-// Package iam implements the IAM API as far as roles, users, groups, their policies, access keys, customer managed policies,
+// Package iam implements the IAM API as far as roles, users, groups, their policies, access keys, managed policies,
 // instance profiles and account aliases go: what an account's administrator needs so that sessions have something to be
-// allowed, and what Terraform asks for on the way.
+// allowed, what Terraform asks for on the way, and the simulation of policies.
 //
 // It does not evaluate policies (package iampolicy) nor decide whether a caller may do something (package gate does,
 // before a handler runs): each binding only says which permission on which resource a call needs. Identity

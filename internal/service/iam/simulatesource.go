@@ -19,7 +19,7 @@ type policySource struct {
 	boundary  *iampolicy.Policy
 }
 
-// findSource reads a user or role of the caller's account with its policies, each named as AWS names it in results: a
+// findSource reads a user (with its groups), group or role of the caller's account with its policies, each named as AWS names it in results: a
 // managed policy by its name, an inline one as KIND_OWNER_POLICY.
 func (s *Service) findSource(c *awsapi.Call, source string) (*policySource, error) {
 	a, err := arn.Parse(source)
@@ -50,9 +50,29 @@ func (s *Service) findSource(c *awsapi.Call, source string) (*policySource, erro
 			return nil, noUser(name)
 		}
 		out := &policySource{isUser: true, tags: u.Tags, principal: &iampolicy.Principal{Account: string(c.Account), ARN: source}}
-		return out, out.read(c, s.userIdentity(u), u.Boundary)
+		if err := out.read(c, s.userIdentity(u), u.Boundary); err != nil {
+			return nil, err
+		}
+		return out, each(userGroups(c, u.Name), func(g *store.Group) error { return out.read(c, s.groupIdentity(g), "") })
+	case kind == "group":
+		g, err := c.Tx.GetGroup(c.Account, name)
+		if err != nil {
+			return nil, missing(err, noGroup(name))
+		}
+		if groupARN(c, g) != source {
+			return nil, noGroup(name)
+		}
+		out := &policySource{} // a group is no principal
+		return out, out.read(c, s.groupIdentity(g), "")
 	}
 	return nil, badARN(source)
+}
+
+// userGroups lists the groups that a user is in.
+func userGroups(c *awsapi.Call, user string) func(int, string) ([]store.Group, string, error) {
+	return func(limit int, after string) ([]store.Group, string, error) {
+		return c.Tx.ListUserGroups(c.Account, user, limit, after)
+	}
 }
 
 // read adds the policies of an identity.
