@@ -39,6 +39,7 @@ type arnPattern struct {
 	nlead  int       // how many components lead covers
 	fields []pattern // the components after lead
 	late   []token   // a variable stands where components could begin: split when matched
+	wide   *pattern  // the whole text, where a star before the last component could reach beyond it
 }
 
 // arnPlace is where an ARN pattern stands, which decides about variables and about
@@ -74,6 +75,14 @@ func compileARN(text string, variables bool, place arnPlace) arnPattern {
 		a.fields = append(a.fields, compilePattern(part, variables && i == arnFields-1))
 	}
 	a.finish(place == inIdentity)
+	if place != inCondition {
+		for _, part := range parts[:min(len(parts), arnFields-1)] {
+			if strings.HasSuffix(part, "*") {
+				p := compilePattern(text, variables)
+				a.wide = &p
+			}
+		}
+	}
 	return a
 }
 
@@ -169,6 +178,15 @@ func (a *arnPattern) match(t *target, c *Context) (matched, known bool) {
 		}
 	}
 	return true, true
+}
+
+// matchWide lets a star that ends a component of a Resource element stand for colons as well. AWS says that it can (IAM
+// User Guide, "IAM JSON policy elements: Resource"), other implementations that it does not.
+func (a *arnPattern) matchWide(t *target, c *Context) (matched, known bool) {
+	if !t.isARN {
+		return false, true
+	}
+	return a.wide.match(t.text, c)
 }
 
 // matchLate puts the values in first and splits afterwards; wildcards in them stay literal.

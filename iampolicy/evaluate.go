@@ -265,6 +265,9 @@ func (e *evaluation) matchResource(st *statement) bool {
 	}
 	for i := range st.resources {
 		matched, known := st.resources[i].match(&e.res, e.req.Context)
+		if !matched && st.deny != st.notRes && st.resources[i].wide != nil { // in doubt it is denied
+			matched, known = st.resources[i].matchWide(&e.res, e.req.Context)
+		}
 		if matched {
 			return !st.notRes
 		}

@@ -217,6 +217,34 @@ func TestNotElements(t *testing.T) {
 	}
 }
 
+// A star at the end of a component may reach over colons: a Deny takes it so, an Allow does not.
+func TestStarsOverColons(t *testing.T) {
+	everything := identity(t, `{"Effect":"Allow","Action":"*","Resource":"*"}`)
+	for _, c := range []struct {
+		element, resource string
+		allows, denies    bool
+	}{
+		{`"Resource":"arn:aws:sns:*:topic"`, "arn:aws:sns:eu-central-1:111122223333:topic", false, true},
+		{`"Resource":"arn:aws:sns:*:topic"`, "arn:aws:sns:eu-central-1:111122223333:other", false, false},
+		{`"Resource":"arn:aws:sns:*:topic"`, "arn:aws:sqs:eu-central-1:111122223333:topic", false, false},
+		{`"Resource":"arn:aws:sns:*:111122223333:topic"`, "arn:aws:sns:eu-central-1:111122223333:topic", true, true},
+		{`"Resource":"arn:aws:sns:*:111122223333:topic"`, "arn:aws:sns:a:b:111122223333:topic", false, true},
+		{`"Resource":"arn:aws:sns:*-1:111122223333:topic"`, "arn:aws:sns:a:b-1:111122223333:topic", false, false},
+		{`"NotResource":"arn:aws:sns:*:topic"`, "arn:aws:sns:eu-central-1:111122223333:topic", false, true},
+		{`"NotResource":"arn:aws:sns:*:111122223333:topic"`, "arn:aws:sns:eu-central-1:111122223333:topic", false, false},
+		{`"Resource":"arn:aws:sns:*:*:t-${aws:username}"`, "arn:aws:sns:a:b:c:t-ann", false, true},
+	} {
+		req := &Request{Action: "sns:Publish", Resource: c.resource, Principal: user(), Context: contextOf(KeyUsername, "ann")}
+		if got := Evaluate(&Set{Identity: []*Policy{identity(t, `{"Effect":"Allow","Action":"*",`+c.element+`}`)}}, req).Allowed; got != c.allows {
+			t.Errorf("Allow %s on %s: %v", c.element, c.resource, got)
+		}
+		deny := identity(t, `{"Effect":"Deny","Action":"*",`+c.element+`}`)
+		if got := Evaluate(&Set{Identity: []*Policy{everything, deny}}, req).Explicit; got != c.denies {
+			t.Errorf("Deny %s on %s: %v", c.element, c.resource, got)
+		}
+	}
+}
+
 func TestMessages(t *testing.T) {
 	const head = "User: " + sessARN + " is not authorized to perform: s3:GetObject on resource: " + objectARN
 	for by, want := range map[PolicyType][2]string{

@@ -150,6 +150,41 @@ func FuzzGlob(f *testing.F) {
 	})
 }
 
+// FuzzARN holds the matching of resources to a reference that splits both sides, and the wide form to containing it.
+func FuzzARN(f *testing.F) {
+	for _, s := range [][2]string{
+		{"arn:aws:s3:::b/*", "arn:aws:s3:::b/a:b"}, {"arn:aws:sns:*:topic", "arn:aws:sns:r:1:topic"}, {"arn:aws:s3", "arn:aws:s3:::x"},
+		{"arn:*:*:*:*:*", "arn:aws:a:b:c:d:e"}, {"arn:aws:s?:::b", "arn:aws:s3:::b"}, {"*", "x"}, {"arn:aws:iam::*:role/${aws:username}", "arn:aws:iam::1:role/a"},
+	} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, text, s string) {
+		if len(text) > 60 || len(s) > 120 {
+			return // bounded to keep the reference quick
+		}
+		text, s = strings.ToValidUTF8(text, "x"), strings.ToValidUTF8(s, "x")
+		var target target
+		target.set(s)
+		parts, values := strings.SplitN(text, ":", arnFields), strings.SplitN(s, ":", arnFields)
+		for len(parts) < arnFields {
+			parts = append(parts, "*")
+		}
+		want := text == "*" || len(values) == arnFields
+		for i := 0; want && text != "*" && i < arnFields; i++ {
+			want = globReference([]rune(parts[i]), []rune(values[i]))
+		}
+		p := compileARN(text, false, inIdentity)
+		if got, known := p.match(&target, nil); got != want || !known {
+			t.Errorf("%q on %q: got %v, want %v", text, s, got, want)
+		}
+		if p.wide != nil && strings.Count(text, ":") >= arnFields-1 {
+			if wide, _ := p.matchWide(&target, nil); want && !wide {
+				t.Errorf("%q on %q: only the narrow form matches", text, s)
+			}
+		}
+	})
+}
+
 func isASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 0x80 {
