@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/rolesanywhere"
 )
 
 func newRootCLI(t *testing.T, n *node) *cli {
@@ -136,5 +140,28 @@ func TestPoliciesImport(t *testing.T) {
 	}
 	if list := rolecalld("list").stdout; strings.Contains(list, "/Good ") || !strings.Contains(list, "/OnlyByName ") {
 		t.Error("a refused dump left something, or one by name did not")
+	}
+}
+
+// A profile's managed session policy may be one of AWS's: it narrows what a certificate's session may do.
+func TestProfileWithAnAWSPolicy(t *testing.T) {
+	n := serveMemory(t)
+	root := n.as(t, n.root)
+	w := newWorld(t, root, n.account)
+	ctx := t.Context()
+	update := func(policy string) {
+		t.Helper()
+		must(root.anywhere.UpdateProfile(ctx, &rolesanywhere.UpdateProfileInput{ProfileId: &w.profileID, ManagedPolicyArns: []string{policy}}))(t)
+	}
+	update("arn:aws:iam::aws:policy/IAMReadOnlyAccess")
+	narrow := n.as(t, w.login(t, n).credentials())
+	must(narrow.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &w.roleName}))(t)
+	_, err := narrow.iam.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("eve")})
+	if code(err) != "AccessDenied" || !strings.Contains(err.Error(), "because no session policy allows the iam:CreateUser action") {
+		t.Errorf("beyond the session policy: %v", err)
+	}
+	update("arn:aws:iam::aws:policy/NoSuchPolicy")
+	if _, err := w.createSession(ctx, n.client(), n.endpoint, w.leaf); err == nil || !strings.Contains(err.Error(), "arn:aws:iam::aws:policy/NoSuchPolicy does not exist") {
+		t.Errorf("a session policy that is not there: %v", err)
 	}
 }
