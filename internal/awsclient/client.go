@@ -68,12 +68,15 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (c *Client) do(ctx context.Context, k Keys, service, method, path, contentType string, body []byte) ([]byte, error) {
+func (c *Client) do(ctx context.Context, k Keys, service, method, path, contentType, target string, body []byte) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, method, c.endpoint+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", contentType)
+	if target != "" {
+		r.Header.Set("X-Amz-Target", target)
+	}
 	sum := sha256.Sum256(body)
 	err = sigv4.Sign(r, &sigv4.SignInput{
 		AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey, SessionToken: k.SessionToken,
@@ -103,8 +106,21 @@ func (c *Client) REST(ctx context.Context, k Keys, service, method, path string,
 	if err != nil {
 		return err
 	}
-	answer, err := c.do(ctx, k, service, method, path, "application/json", body)
+	answer, err := c.do(ctx, k, service, method, path, "application/json", "", body)
 	if err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// JSON11 makes one call of the JSON 1.1 protocol. out may be nil if nothing of the answer is wanted.
+func (c *Client) JSON11(ctx context.Context, k Keys, service, target string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	answer, err := c.do(ctx, k, service, http.MethodPost, "/", "application/x-amz-json-1.1", target, body)
+	if err != nil || out == nil {
 		return err
 	}
 	return json.Unmarshal(answer, out)
@@ -116,7 +132,7 @@ func (c *Client) Query(ctx context.Context, k Keys, service, action, version str
 	for name, v := range params {
 		form.Set(name, v)
 	}
-	answer, err := c.do(ctx, k, service, http.MethodPost, "/", "application/x-www-form-urlencoded; charset=utf-8", []byte(form.Encode()))
+	answer, err := c.do(ctx, k, service, http.MethodPost, "/", "application/x-www-form-urlencoded; charset=utf-8", "", []byte(form.Encode()))
 	if err != nil {
 		return err
 	}

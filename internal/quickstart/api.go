@@ -15,11 +15,11 @@ const (
 	stsVersion = "2011-06-15"
 )
 
-func (a *api) createTrustAnchor(ctx context.Context, k awsclient.Keys, name, caPEM string) (string, error) {
+func (a *api) createTrustAnchor(ctx context.Context, k awsclient.Keys, name, caARN string) (string, error) {
 	in := map[string]any{
 		"name":    name,
 		"enabled": true,
-		"source":  map[string]any{"sourceType": "CERTIFICATE_BUNDLE", "sourceData": map[string]any{"x509CertificateData": caPEM}},
+		"source":  map[string]any{"sourceType": "AWS_ACM_PCA", "sourceData": map[string]any{"acmPcaArn": caARN}},
 	}
 	var out struct {
 		TrustAnchor struct {
@@ -52,14 +52,6 @@ func (a *api) createRole(ctx context.Context, k awsclient.Keys, name, trustPolic
 func (a *api) putRolePolicy(ctx context.Context, k awsclient.Keys, role, name, document string) error {
 	var out struct{}
 	return a.Query(ctx, k, "iam", "PutRolePolicy", iamVersion, map[string]string{"RoleName": role, "PolicyName": name, "PolicyDocument": document}, &out)
-}
-
-func (a *api) createPolicy(ctx context.Context, k awsclient.Keys, name, document string) (string, error) {
-	var out struct {
-		Arn string `xml:"CreatePolicyResult>Policy>Arn"`
-	}
-	err := a.Query(ctx, k, "iam", "CreatePolicy", iamVersion, map[string]string{"PolicyName": name, "PolicyDocument": document}, &out)
-	return out.Arn, err
 }
 
 func (a *api) attachRolePolicy(ctx context.Context, k awsclient.Keys, role, policyARN string) error {

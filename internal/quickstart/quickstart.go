@@ -87,7 +87,8 @@ type run struct {
 	configFile string
 	api        *api
 	root       awsclient.Keys
-	pki        *pki
+	issuerARN  string // of the private CA that issues to workloads
+	workload   *workload
 	anchorARN  string
 	roleARN    string
 	profileARN string
@@ -197,8 +198,9 @@ func (q *run) setUpAndCheck(ctx context.Context) (err error) {
 	}
 	q.api = &api{client}
 	steps := []step{
-		{"issue a CA and a workload certificate for CN=" + subjectCN, q.issue},
-		{"create a trust anchor from the CA", q.trustAnchor},
+		{"create a private CA: a root, and under it one for short-lived certificates", q.createCA},
+		{"issue a certificate for CN=" + subjectCN + ", for seven days", q.issue},
+		{"create a trust anchor for the private CA", q.trustAnchor},
 		{"create a role that trusts only this anchor and this issuer", q.role},
 		{"create a profile for the role", q.profile},
 		{"write an AWS config file with a credential_process", q.awsConfig},
@@ -218,16 +220,28 @@ func (q *run) setUpAndCheck(ctx context.Context) (err error) {
 	return nil
 }
 
-func (q *run) issue(context.Context) (_ string, err error) {
-	q.pki, err = newPKI(q.dir, time.Now())
+func (q *run) createCA(ctx context.Context) (_ string, err error) {
+	q.issuerARN, err = (&privateCA{q.api, q.root}).hierarchy(ctx, rootCN, issuerCN)
+	return q.issuerARN, err
+}
+
+// issue gets the workload its certificate. Only the request leaves the workload.
+func (q *run) issue(ctx context.Context) (string, error) {
+	const days = 7
+	var csr string
+	var err error
+	if q.workload, csr, err = newWorkload(q.dir); err != nil {
+		return "", err
+	}
+	cert, _, err := (&privateCA{q.api, q.root}).issue(ctx, q.issuerARN, csr, "EndEntityClientAuthCertificate", days)
 	if err != nil {
 		return "", err
 	}
-	return q.pki.certFile, nil
+	return q.workload.certFile, os.WriteFile(q.workload.certFile, []byte(cert+"\n"), 0o644)
 }
 
 func (q *run) trustAnchor(ctx context.Context) (_ string, err error) {
-	q.anchorARN, err = q.api.createTrustAnchor(ctx, q.root, "quickstart", q.pki.caPEM)
+	q.anchorARN, err = q.api.createTrustAnchor(ctx, q.root, "quickstart", q.issuerARN)
 	return q.anchorARN, err
 }
 
@@ -264,7 +278,7 @@ func (q *run) awsConfig(context.Context) (string, error) {
 	q.configFile = filepath.Join(q.dir, "aws-config")
 	command := []string{
 		q.client, "credential-process", "--no-cache", "--endpoint", q.endpoint,
-		"--certificate", q.pki.certFile, "--private-key", q.pki.keyFile,
+		"--certificate", q.workload.certFile, "--private-key", q.workload.keyFile,
 		"--trust-anchor-arn", q.anchorARN, "--profile-arn", q.profileARN, "--role-arn", q.roleARN,
 	}
 	for i, word := range command {
