@@ -38,8 +38,8 @@ if its version is newer than the one there is. A file holds one of:
                                            the latter alone if "PolicyArn" stands beside it, or if the file's
                                            name is the policy's
   [ … ]                                    a list of those
-  {"Policies": […]}                        the answer of aws iam get-account-authorization-details
-                                           --filter AWSManagedPolicy
+  {"Policies": […]}                        the answer of aws iam get-account-authorization-details,
+                                           filtered for AWSManagedPolicy
   {"NAME": {"Version": …, …}, …}           documents by name, path and name, or ARN; without versions: each
                                            replaces one that differs`,
 		Example: `  aws iam get-account-authorization-details --filter AWSManagedPolicy > used.json
