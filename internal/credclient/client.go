@@ -36,6 +36,10 @@ type Config struct {
 	// AWS_CA_BUNDLE and AWS_MAX_ATTEMPTS. Go itself reads SSL_CERT_FILE, SSL_CERT_DIR and the proxy variables.
 	Getenv func(string) string
 
+	// HTTPClient makes the requests in place of an own client, which knows AWS_CA_BUNDLE and NoVerifyTLS; nil: an own one.
+	// Redirects are not followed in any case.
+	HTTPClient *http.Client
+
 	Timeout   time.Duration     // of all attempts together; 0: one minute
 	UserAgent string            // program/version, to which the platform is added; empty: "rolecall"
 	Now       func() time.Time  // nil: time.Now

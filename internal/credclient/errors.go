@@ -150,6 +150,9 @@ func connectionError(ctx context.Context, host string, timeout time.Duration, er
 	return &Error{Problem: fmt.Sprintf("cannot reach %s: %v", host, err), Advice: connectionAdvice(err), Cause: err}
 }
 
+// ConnectionHint is what to do about a connection that could not be made, or "".
+func ConnectionHint(err error) string { return connectionAdvice(err) }
+
 func connectionAdvice(err error) string {
 	var (
 		verification *tls.CertificateVerificationError

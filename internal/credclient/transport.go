@@ -23,11 +23,11 @@ const (
 	maxBundle        = 8 << 20  // of AWS_CA_BUNDLE; a system's own is about 220 KiB
 )
 
-// newHTTPClient makes a client for one short exchange: HTTP/1.1, no redirects, no compression, TLS 1.2 or later.
-func newHTTPClient(cfg *Config) (*http.Client, error) {
-	if err := checkProxy(cfg.Getenv); err != nil {
-		return nil, err
-	}
+// noRedirect keeps the signed request, and the credentials, from being handed to somebody else.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// TLSConfig is what connections to the server are made with: NoVerifyTLS and AWS_CA_BUNDLE count, TLS is 1.2 or later.
+func TLSConfig(cfg *Config) (*tls.Config, error) {
 	// One request in a process needs neither HTTP/2 nor a TLS session that could be resumed; both cost start-up time.
 	t := &tls.Config{MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true, InsecureSkipVerify: cfg.NoVerifyTLS}
 	if name := cfg.Getenv("AWS_CA_BUNDLE"); name != "" && !cfg.NoVerifyTLS {
@@ -36,6 +36,23 @@ func newHTTPClient(cfg *Config) (*http.Client, error) {
 			return nil, err
 		}
 		t.RootCAs = pool
+	}
+	return t, nil
+}
+
+// newHTTPClient makes a client for one short exchange: HTTP/1.1, no redirects, no compression, TLS 1.2 or later.
+func newHTTPClient(cfg *Config) (*http.Client, error) {
+	if cfg.HTTPClient != nil {
+		own := *cfg.HTTPClient
+		own.CheckRedirect = noRedirect
+		return &own, nil
+	}
+	if err := checkProxy(cfg.Getenv); err != nil {
+		return nil, err
+	}
+	t, err := TLSConfig(cfg)
+	if err != nil {
+		return nil, err
 	}
 	dial := dialTimeout
 	if strings.Contains(cfg.Endpoint, ",") {
@@ -55,8 +72,7 @@ func newHTTPClient(cfg *Config) (*http.Client, error) {
 			DisableKeepAlives:      true,
 			Protocols:              protocols,
 		},
-		// A redirect would hand the signed request, or the credentials, to somebody else.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: noRedirect,
 	}, nil
 }
 

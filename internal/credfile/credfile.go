@@ -1,12 +1,14 @@
-// Package credfile writes temporary credentials into the AWS credentials file, which belongs to the user: it changes the
-// three keys of one profile and no other byte.
+// Package credfile writes into the AWS credentials file and the AWS config file, which belong to the user: of the one it
+// changes the three keys of one profile, of the other a block of its own, and no other byte.
 //
 // It does not obtain credentials, and it does not judge what else is in the file. Writers of this package wait for each
 // other; other programs do not take part in the locking, but find the file whole at every moment.
-// Start with [Update]; edit.go changes the contents, line.go says which line means what.
+// Start with [Update] and [WriteProfile]; edit.go and block.go change the contents, config.go has the files' side of the
+// config file, line.go says which line means what.
 package credfile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,19 +33,30 @@ func Path(getenv func(string) string) (string, error) {
 	if p := getenv("AWS_SHARED_CREDENTIALS_FILE"); p != "" {
 		return p, nil
 	}
+	return inHome(getenv, "credentials", "AWS_SHARED_CREDENTIALS_FILE")
+}
+
+// inHome is a file in the folder .aws of the home folder, which variable could have named.
+func inHome(getenv func(string) string, name, variable string) (string, error) {
 	home := getenv("HOME")
 	if runtime.GOOS == "windows" {
 		home = getenv("USERPROFILE")
 	}
 	if home == "" {
-		return "", &Error{"the home folder is not known", "set HOME or AWS_SHARED_CREDENTIALS_FILE", nil}
+		return "", &Error{"the home folder is not known", "set HOME or " + variable, nil}
 	}
-	return filepath.Join(home, ".aws", "credentials"), nil
+	return filepath.Join(home, ".aws", name), nil
 }
 
 // Update sets the credentials of profile in the file at path. A missing file is made with mode 0600, a missing folder with
 // 0700; an existing file keeps its mode and owner. A symbolic link is followed and stays.
 func Update(ctx context.Context, path, profile string, v *Values) error {
+	return rewrite(ctx, path, userfile.Replace, func(old []byte) ([]byte, error) { return Edit(old, profile, v) })
+}
+
+// rewrite replaces the file by what edit makes of it, while no other writer of this package does. Nothing is written if
+// that is the same. replace is one of the functions of userfile.
+func rewrite(ctx context.Context, path string, replace func(string, []byte, fs.FileMode, fs.FileInfo) error, edit func(old []byte) ([]byte, error)) error {
 	real, err := follow(path)
 	if err != nil {
 		return fileError(path, err)
@@ -66,11 +79,14 @@ func Update(ctx context.Context, path, profile string, v *Values) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fileError(path, err)
 	}
-	data, err := Edit(old, profile, v)
-	if err != nil {
-		return fileError(path, err)
+	data, err := edit(old)
+	if err == nil && info != nil && bytes.Equal(data, old) {
+		return nil
 	}
-	if err := userfile.Replace(real, data, mode, info); err != nil {
+	if err == nil {
+		err = replace(real, data, mode, info)
+	}
+	if err != nil {
 		return fileError(path, err)
 	}
 	return nil
@@ -114,6 +130,10 @@ func (e *Error) Hint() string { return e.Advice }
 
 func fileError(path string, err error) error {
 	cause := err
+	var own *Error
+	if errors.As(err, &own) {
+		return own
+	}
 	var pe *fs.PathError
 	var le *os.LinkError
 	switch {

@@ -48,6 +48,11 @@ func lineEnd(lines []line) string {
 // with: lines that begin with # or ; are comments; a line further to the right than the last key continues its value,
 // also across comments and empty lines; keys have no case and end at the first = or :.
 func classify(lines []line, profile string) {
+	classifyAs(lines, func(section string) bool { return section == profile })
+}
+
+// classifyAs is classify for sections that mine says are the profile's.
+func classifyAs(lines []line, mine func(section string) bool) {
 	inProfile, option, owner := false, -1, "" // option: the indentation of the last key of the section
 	for i := range lines {
 		l := &lines[i]
@@ -67,7 +72,7 @@ func classify(lines []line, profile string) {
 		}
 		if name, ok := sectionName(body); ok {
 			l.section = true
-			inProfile, option, owner = name == profile, -1, ""
+			inProfile, option, owner = mine(name), -1, ""
 			l.header = inProfile
 			continue
 		}

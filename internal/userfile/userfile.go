@@ -102,7 +102,12 @@ func Replace(path string, data []byte, mode fs.FileMode, old fs.FileInfo) error 
 // Swap is Replace for a file that may be lost in a crash of the machine, such as a cache: it waits for no disk.
 func Swap(path string, data []byte) error { return replace(path, data, 0o600, nil, false) }
 
-func replace(path string, data []byte, mode fs.FileMode, old fs.FileInfo, durable bool) (err error) {
+func replace(path string, data []byte, mode fs.FileMode, old fs.FileInfo, durable bool) error {
+	return replaceAs(path, data, mode, old, durable, func(string) error { return nil })
+}
+
+// replaceAs lets guard change the access to the new file before anything is in it.
+func replaceAs(path string, data []byte, mode fs.FileMode, old fs.FileInfo, durable bool, guard func(path string) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp") // mode 0600
 	if err != nil {
 		return err
@@ -113,6 +118,9 @@ func replace(path string, data []byte, mode fs.FileMode, old fs.FileInfo, durabl
 			os.Remove(f.Name())
 		}
 	}()
+	if err := guard(f.Name()); err != nil {
+		return err
+	}
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
@@ -131,4 +139,13 @@ func replace(path string, data []byte, mode fs.FileMode, old fs.FileInfo, durabl
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// ReplaceOwnerOnly is [Replace] for a file that nobody but its owner may use, whatever mode says of others: on Windows the
+// access list of the new file names the user, the system and the administrators only, and inherits nothing.
+func ReplaceOwnerOnly(path string, data []byte, mode fs.FileMode, old fs.FileInfo) error {
+	if err := replaceAs(path, data, mode&0o700, old, true, closeToOthers); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
 }

@@ -31,3 +31,29 @@ func syncFolder(string) error { return nil }
 // Private is always true: the folders of a user's profile are closed to other users by their access lists, which a file's
 // mode does not show.
 func Private(fs.FileInfo) bool { return true }
+
+func closeToOthers(path string) error { return protectFor(ntfs{}, path) }
+
+// ntfs are the access lists of this system.
+type ntfs struct{}
+
+func (ntfs) currentUser() (string, error) {
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return "", err
+	}
+	return user.User.Sid.String(), nil
+}
+
+func (ntfs) protect(path, text string) error {
+	sd, err := windows.SecurityDescriptorFromString(text)
+	if err != nil {
+		return err
+	}
+	dacl, _, err := sd.DACL()
+	if err != nil {
+		return err
+	}
+	return windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT,
+		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, dacl, nil)
+}
