@@ -26,6 +26,8 @@ func commandTable() []struct {
 		{"credential-process", credentialProcess},
 		{"update", update},
 		{"serve", serve},
+		{"configure", configure},
+		{"doctor", doctor},
 		{"read-certificate-data", readCertificateData},
 		{"sign-string", signString},
 		{"completion", completion},

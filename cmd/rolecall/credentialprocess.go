@@ -37,6 +37,7 @@ func sessionFlags() []flag {
 		{name: "region", arg: "REGION", help: "signing region (default: the trust anchor's)"},
 		{name: flagEndpoint, kind: listFlag, arg: "URL", help: "server to ask; a path in it is put before /sessions; several, as a list with commas or repeated, are asked in turn"},
 		{name: flagSTS, kind: listFlag, arg: "URL", help: "STS for --role-arns (default: AWS_ENDPOINT_URL_STS, else the server of --endpoint unless it is AWS's, else AWS's of the region)"},
+		{name: flagCABundle, arg: "FILE", help: "PEM certificates of the CAs that the server's may come from, in place of AWS_CA_BUNDLE"},
 		{name: flagIntermediates, arg: "FILE", help: "PEM certificates between this one and the trust anchor's"},
 		{name: "no-verify-ssl", kind: boolFlag, help: "accept any server certificate; whoever is in between can read the credentials"},
 		{name: "with-proxy", kind: boolFlag, help: "no effect: the proxy variables of the environment are always honoured"},

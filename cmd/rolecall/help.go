@@ -35,7 +35,7 @@ func sections() []section {
 		{"What to obtain", []string{flagRole, flagProfileARN, flagAnchor, flagDuration, flagSession}},
 		{"Key and certificate", []string{flagCertificate, flagPrivateKey, flagIntermediates}},
 		{"Of this command", nil},
-		{"Server", []string{flagEndpoint, flagSTS, flagRegion, flagNoVerify, "with-proxy", flagDebug}},
+		{"Server", []string{flagEndpoint, flagSTS, flagCABundle, flagRegion, flagNoVerify, "with-proxy", flagDebug}},
 		{"Choosing one of several certificates", []string{flagCertStore, flagSelector, flagStoreName, flagLatest}},
 		{"Tokens and TPM", []string{flagPKCS11Lib, flagReusePIN, flagNoTPMPassword}},
 		{"Passwords", []string{flagPassword, flagTPMPassword, flagPIN}},

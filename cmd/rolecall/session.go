@@ -21,6 +21,7 @@ const (
 	flagNoVerify   = "no-verify-ssl"
 	flagChain      = "role-arns"
 	flagSTS        = "sts-endpoint"
+	flagCABundle   = "ca-bundle"
 )
 
 // sessionMaker exchanges the identity that the flags name for credentials, as often as it is asked. It loads key and
@@ -48,13 +49,23 @@ func (p *program) clientConfig(in *inputs) credclient.Config {
 		Endpoint:    strings.Join(in.list(flagEndpoint), ","),
 		STSEndpoint: strings.Join(in.list(flagSTS), ","),
 		NoVerifyTLS: in.truth(flagNoVerify),
-		Getenv:      p.getenv,
+		Getenv:      p.environment(in),
 		UserAgent:   ownName + "/" + currentVersion(),
 	}
 	if in.truth(flagDebug) {
 		cfg.Debug = func(line string) { fmt.Fprintf(p.stderr, "%s: debug: %s\n", p.name, printable(line)) }
 	}
 	return cfg
+}
+
+// environment is that of the program, with --ca-bundle in the place of its variable.
+func (p *program) environment(in *inputs) func(string) string {
+	return func(name string) string {
+		if name == "AWS_CA_BUNDLE" && in.isSet(flagCABundle) {
+			return in.text(flagCABundle)
+		}
+		return p.getenv(name)
+	}
 }
 
 func (m *sessionMaker) create(ctx context.Context, role, profile string) (*credclient.Credentials, error) {

@@ -60,6 +60,9 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.record(r, body, verdict)
 	s.mu.Unlock()
 	w.Header().Set("X-Amzn-Requestid", "req-"+strconv.Itoa(n))
+	if strings.HasPrefix(r.URL.Path, "/clock") {
+		w.Header().Set("Date", time.Now().Add(-11*time.Minute).UTC().Format(http.TimeFormat))
+	}
 	if verdict != "verified" {
 		refuse(w, http.StatusForbidden, "AccessDeniedException", "Invalid signature")
 		return
@@ -82,7 +85,6 @@ func (s *stub) answer(w http.ResponseWriter, scenario string) {
 	case "signature":
 		refuse(w, http.StatusForbidden, "AccessDeniedException", "Invalid signature")
 	case "clock":
-		w.Header().Set("Date", time.Now().Add(-11*time.Minute).UTC().Format(http.TimeFormat))
 		refuse(w, http.StatusForbidden, "AccessDeniedException", "Invalid signature")
 	case "body-code":
 		w.WriteHeader(http.StatusBadRequest)

@@ -28,3 +28,8 @@ func hideInput(f *os.File) (restore func(), err error) {
 	}
 	return func() { _ = windows.SetConsoleMode(h, old) }, nil // nothing can be done about a failure
 }
+
+func isTerminal(f *os.File) bool {
+	var mode uint32
+	return windows.GetConsoleMode(windows.Handle(f.Fd()), &mode) == nil
+}

@@ -218,8 +218,7 @@ func removeBlock(file []byte, name string) ([]byte, Change, error) {
 	}
 	out.Write(join(before))
 	if b.newline && len(kept) == 0 && len(rest) == 0 && b.after == b.end+1 {
-		data := bytes.TrimSuffix(out.Bytes(), []byte("\n"))
-		out.Truncate(len(bytes.TrimSuffix(data, []byte("\r"))))
+		out.Truncate(len(bytes.TrimSuffix(out.Bytes(), []byte(lines[b.begin].end))))
 	}
 	out.Write(join(kept))
 	for _, l := range lines[b.end+1 : b.after] {

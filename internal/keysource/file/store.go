@@ -76,6 +76,26 @@ func (s *Store) List(ctx context.Context) ([]selector.Candidate, error) {
 	}), nil
 }
 
+// Pair is a certificate and the file with its private key.
+type Pair struct {
+	selector.Candidate
+	Key string
+}
+
+// Pairs gives every certificate with its private key that is there. Selector and Latest do not count.
+func (s *Store) Pairs(ctx context.Context) ([]Pair, error) {
+	certs, where, keys, _, err := s.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	candidates, owners := pairs(certs, where, keys)
+	list := make([]Pair, len(candidates))
+	for i, c := range candidates {
+		list[i] = Pair{c, owners[i].file.path}
+	}
+	return list, nil
+}
+
 func pairs(certs []*x509.Certificate, where []string, keys []storeKey) (candidates []selector.Candidate, owners []storeKey) {
 	for i, c := range certs {
 		for _, k := range keys {
