@@ -20,7 +20,9 @@ func exclusive(command string) [][2]string {
 		{"pkcs8-password", "tpm-key-password"},
 	}
 	switch command {
-	case "credential-process", "update", "serve":
+	case "configure": // ours; it takes the flags of credential-process
+		return append(exclusive("credential-process"), [2]string{flagRemove, flagForce}, [2]string{flagRemove, flagCheck})
+	case "credential-process", "update", "serve", "doctor":
 		return append(common, [2]string{"use-latest-expiring-certificate", "intermediates"}, [2]string{"cert-selector", "intermediates"})
 	case "sign-string":
 		return append(common, [2]string{"no-tpm-key-password", "reuse-pin"})
