@@ -18,7 +18,7 @@ Results go to standard output, everything else to standard error.`,
 			{Title: "Environment", Text: `AWS_ENDPOINT_URL_ROLESANYWHERE, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS,
 AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT choose the server, AWS_CA_BUNDLE its CA, AWS_MAX_ATTEMPTS the number of attempts.
 HTTPS_PROXY and NO_PROXY are honoured. AWS_REGION is not read: requests are signed for the trust anchor's region.
-AWS_SHARED_CREDENTIALS_FILE is the file of update, TPM_DEVICE the TPM, XDG_CACHE_HOME the place of the session cache.`},
+AWS_SHARED_CREDENTIALS_FILE is the file of update, AWS_CONFIG_FILE that of configure and doctor, TPM_DEVICE the TPM, XDG_CACHE_HOME the place of the session cache.`},
 			{Title: "Exit status", Text: "0, or 1 after an error."},
 			{Title: "Examples", Text: `In the file ~/.aws/config:
 
