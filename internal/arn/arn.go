@@ -130,6 +130,16 @@ func AssumedRole(partition string, account AccountID, role, session string) ARN 
 	return ARN{Partition: partition, Service: "sts", Account: account, Resource: "assumed-role/" + role + "/" + session}
 }
 
+// FederatedUser is the ARN of a session that GetFederationToken made.
+func FederatedUser(partition string, account AccountID, name string) ARN {
+	return ARN{Partition: partition, Service: "sts", Account: account, Resource: "federated-user/" + name}
+}
+
+// OIDCProvider is the ARN of an OpenID Connect provider; url is the issuer's without "https://".
+func OIDCProvider(partition string, account AccountID, url string) ARN {
+	return iam(partition, account, "oidc-provider/"+url)
+}
+
 // RolesAnywhere is the ARN of a trust-anchor, profile, crl or subject.
 func RolesAnywhere(region Region, account AccountID, kind, id string) ARN {
 	return ARN{Partition: Partition(region), Service: "rolesanywhere", Region: region, Account: account, Resource: kind + "/" + id}

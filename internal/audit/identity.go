@@ -16,6 +16,7 @@ const (
 	IdentityFederated   IdentityType = "FederatedUser"
 	IdentityAccount     IdentityType = "AWSAccount"
 	IdentityService     IdentityType = "AWSService"
+	IdentityWebIdentity IdentityType = "WebIdentityUser"
 	IdentityUnknown     IdentityType = "Unknown" // the caller could not be authenticated
 )
 
@@ -28,7 +29,9 @@ type UserIdentity struct {
 	AccessKeyID string
 	UserName    string // of an IAM user
 	InvokedBy   string // the service, for AWSService
-	Session     *SessionContext
+	// IdentityProvider is the ARN of the provider that vouches for a WebIdentityUser.
+	IdentityProvider string
+	Session          *SessionContext
 }
 
 // SessionContext describes the temporary credentials that signed the request.
@@ -42,6 +45,8 @@ type SessionContext struct {
 	SourceIdentity   string
 	CreatedAt        time.Time
 	MFAAuthenticated bool
+	// FederatedProvider is the ARN of the provider whose token began the session.
+	FederatedProvider string
 }
 
 // IssuerType is what issued a session.
@@ -79,6 +84,7 @@ func (u *UserIdentity) appendJSON(b []byte) []byte {
 	o.text("accountId", string(u.Account), maxIdentifier)
 	o.text("accessKeyId", u.AccessKeyID, maxIdentifier)
 	o.text("userName", u.UserName, maxIdentifier)
+	o.text("identityProvider", u.IdentityProvider, maxIdentifier)
 	if u.Session != nil {
 		o.name("sessionContext")
 		o.buf = u.Session.appendJSON(o.buf)
@@ -104,6 +110,13 @@ func (s *SessionContext) appendJSON(b []byte) []byte {
 		issuer.text("accountId", string(s.IssuerAccount), maxIdentifier)
 		issuer.text("userName", s.IssuerName, maxIdentifier)
 		o.buf = issuer.close()
+	}
+	if s.FederatedProvider != "" {
+		var federation object
+		o.name("webIdFederationData")
+		federation.open(o.buf)
+		federation.text("federatedProvider", s.FederatedProvider, maxIdentifier)
+		o.buf = federation.close()
 	}
 	o.text("sourceIdentity", s.SourceIdentity, maxIdentifier)
 	var attributes object

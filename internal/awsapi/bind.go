@@ -13,16 +13,17 @@ type Resource struct{ Type, Name, ARN string }
 
 // Binding is an operation with the code that implements it; see [Bind].
 type Binding struct {
-	op      *Operation
-	plan    *wire.Plan
-	newIn   func() any
-	need    func(context.Context, *Call, any) ([]Need, error)
-	call    func(context.Context, *Call, any) (any, error)
-	record  func(in, out any) []Resource
-	ahead   func(context.Context, *Call, any) error
-	noTx    bool
-	noAudit bool
-	err     error
+	op       *Operation
+	plan     *wire.Plan
+	newIn    func() any
+	need     func(context.Context, *Call, any) ([]Need, error)
+	call     func(context.Context, *Call, any) (any, error)
+	record   func(in, out any) []Resource
+	ahead    func(context.Context, *Call, any) error
+	noTx     bool
+	noAudit  bool
+	unsigned bool
+	err      error
 }
 
 // BindOption changes how a bound operation runs.
@@ -42,6 +43,10 @@ func Ahead[In any](fn func(context.Context, *Call, *In) error) BindOption {
 		b.ahead = func(ctx context.Context, c *Call, in any) error { return fn(ctx, c, in.(*In)) }
 	}
 }
+
+// Unsigned binds an operation whose input proves who calls: the request's signature, if it has one, plays no part. The
+// handler calls [Call.Identify] once it knows; until then a failure is logged but belongs to no account's trail.
+func Unsigned() BindOption { return func(b *Binding) { b.unsigned = true } }
 
 // Record names the resources of a call for its audit event. The function must match the operation's types; out is nil
 // after a failure.
@@ -73,6 +78,9 @@ func Bind[In, Out any](op *Operation, need func(context.Context, *Call, *In) ([]
 	b.plan, b.err = wire.Compile(op, reflect.TypeFor[In](), reflect.TypeFor[Out]())
 	if b.err == nil && (b.noAudit || b.noTx) && !op.ReadOnly {
 		b.err = fmt.Errorf("%s: a mutation shares a transaction with its audit event", op.Action())
+	}
+	if b.err == nil && b.unsigned && (b.need != nil || !op.ReadOnly) {
+		b.err = fmt.Errorf("%s: an unsigned operation authorizes by itself and changes nothing", op.Action())
 	}
 	return b
 }

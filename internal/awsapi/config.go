@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/audit"
 )
 
@@ -43,6 +44,7 @@ type Config struct {
 	// OutOfScope tells of an operation that nothing binds ("iam:CreateLoginProfile") whether it is not meant to be served
 	// at all, so that the answer can say so. nil is never.
 	OutOfScope func(action string) bool
+	HomeRegion arn.Region // where unsigned calls are recorded; "" is us-east-1
 }
 
 // DefaultMaxBody fits the largest modelled input, a CRL of 300,000 bytes in base64, twice over.
@@ -60,6 +62,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.OutOfScope == nil {
 		c.OutOfScope = func(string) bool { return false }
+	}
+	if c.HomeRegion == "" {
+		c.HomeRegion = "us-east-1"
 	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = DefaultMaxBody

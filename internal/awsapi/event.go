@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"strings"
 
+	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/audit"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 )
@@ -44,6 +45,7 @@ func (rt *Router) event(ex *exchange, b *Binding, c *Call, in, out any, e *Error
 var identityTypes = map[PrincipalType]audit.IdentityType{
 	Root: audit.IdentityRoot, User: audit.IdentityUser, AssumedRole: audit.IdentityAssumedRole,
 	FederatedUser: audit.IdentityFederated, Service: audit.IdentityService,
+	WebIdentity: audit.IdentityWebIdentity,
 }
 
 // AuditIdentity is how audit events name a caller.
@@ -51,16 +53,27 @@ func AuditIdentity(p *Principal) audit.UserIdentity {
 	u := audit.UserIdentity{
 		Type: identityTypes[p.Type], PrincipalID: p.UserID, ARN: p.ARN, Account: p.Account, AccessKeyID: p.AccessKeyID,
 	}
-	if p.Type == User {
+	if p.Type == User || p.Type == WebIdentity {
 		u.UserName = p.UserName
 	}
+	u.IdentityProvider = p.Provider
 	if s := p.Session; s != nil {
 		u.Session = &audit.SessionContext{
 			SessionName: s.SessionName, SourceIdentity: s.SourceIdentity, CreatedAt: s.IssuedAt, MFAAuthenticated: s.MFA,
+			FederatedProvider: s.Provider,
 		}
 		if s.Type == sessiontoken.AssumedRole {
 			u.Session.IssuerType, u.Session.IssuerID, u.Session.IssuerName = audit.IssuerRole, s.RoleID, s.RoleName
 			u.Session.IssuerARN, u.Session.IssuerAccount = p.RoleARN, s.Account
+		}
+		if s.Type == sessiontoken.Federated {
+			u.Session.IssuerType, u.Session.IssuerID, u.Session.IssuerName = audit.IssuerUser, s.UserID, s.UserName
+			u.Session.IssuerAccount = s.Account
+			if s.UserName != "" {
+				u.Session.IssuerARN = arn.User(s.Partition, s.Account, s.UserPath, s.UserName).String()
+			} else {
+				u.Session.IssuerType, u.Session.IssuerARN = audit.IssuerRoot, arn.Root(s.Partition, s.Account).String()
+			}
 		}
 	}
 	return u

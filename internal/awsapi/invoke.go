@@ -16,21 +16,17 @@ import (
 func (rt *Router) invoke(ex *exchange, t *target) {
 	b := t.binding
 	ctx := ex.r.Context()
-	p, err := rt.cfg.Gate.Authenticate(ex.r, ex.claims, ex.body, b.op.Service, ex.start)
-	if err == nil && (p == nil || ex.claims == nil) {
-		err = Internal(errors.New("the gate authenticated a request without a signature")) // fail closed
-	}
+	p, err := rt.authenticate(ex, b)
 	if err != nil {
 		e := AsError(err)
 		if p == nil {
-			rt.cfg.Log.Info("authentication failed", "request_id", ex.requestID, "operation", b.op.Action(), "code", e.Code, "source_ip", sourceIP(ex.r), "cause", causeText(e))
-			rt.fail(ex, e)
+			rt.unidentified(ex, b, e)
 			return
 		}
-		rt.refuse(ex, b, rt.newCall(ex, b.op, p), nil, e)
+		rt.refuse(ex, b, rt.newCall(ex, b, p), nil, e)
 		return
 	}
-	c := rt.newCall(ex, b.op, p)
+	c := rt.newCall(ex, b, p)
 	in := b.newIn()
 	req := wire.Request{Path: t.path, RawQuery: ex.r.URL.RawQuery, Header: ex.r.Header, Form: t.form, Body: ex.body}
 	if err := b.plan.Decode(&req, in); err != nil {
@@ -49,6 +45,24 @@ func (rt *Router) invoke(ex *exchange, t *target) {
 	ex.send(status, ex.out)
 }
 
+// authenticate is the gate's answer, or nobody yet for an unsigned operation.
+func (rt *Router) authenticate(ex *exchange, b *Binding) (*Principal, error) {
+	if b.unsigned {
+		return &Principal{Type: Anonymous}, nil
+	}
+	p, err := rt.cfg.Gate.Authenticate(ex.r, ex.claims, ex.body, b.op.Service, ex.start)
+	if err == nil && (p == nil || ex.claims == nil) {
+		err = Internal(errors.New("the gate authenticated a request without a signature")) // fail closed
+	}
+	return p, err
+}
+
+// unidentified answers a failed call of nobody in particular: it is logged, and fills no account's trail.
+func (rt *Router) unidentified(ex *exchange, b *Binding, e *Error) {
+	rt.cfg.Log.Info("authentication failed", "request_id", ex.requestID, "operation", b.op.Action(), "code", e.Code, "source_ip", sourceIP(ex.r), "cause", causeText(e))
+	rt.fail(ex, e)
+}
+
 func decodeError(err error) *Error {
 	if f, ok := errors.AsType[*wire.Fault](err); ok {
 		return fromFault(f)
@@ -57,12 +71,15 @@ func decodeError(err error) *Error {
 }
 
 // newCall is the only place where a Call is made.
-func (rt *Router) newCall(ex *exchange, op *Operation, p *Principal) *Call {
+func (rt *Router) newCall(ex *exchange, b *Binding, p *Principal) *Call {
 	c := &Call{
-		Principal: p, Op: op, RequestID: ex.requestID, Account: p.Account, Now: ex.start.UTC(), SourceIP: sourceIP(ex.r),
+		Principal: p, Op: b.op, unsigned: b.unsigned, RequestID: ex.requestID, Account: p.Account, Now: ex.start.UTC(), SourceIP: sourceIP(ex.r),
 		UserAgent: ex.r.UserAgent(), Host: ex.r.Host, TLS: ex.r.TLS != nil, ok: marker{made: true},
 	}
-	if ex.claims != nil {
+	switch {
+	case b.unsigned:
+		c.Region = rt.cfg.HomeRegion // not what an unverified signature says
+	case ex.claims != nil:
 		c.Region = arn.Region(ex.claims.Region)
 	}
 	c.Partition, c.HomePartition = arn.Partition(c.Region), rt.cfg.HomePartition
@@ -103,6 +120,9 @@ func (rt *Router) run(ctx context.Context, ex *exchange, b *Binding, c *Call, in
 		if err := rt.cfg.DB.Read(ctx, inTx); err != nil {
 			return err
 		}
+	}
+	if c.Principal.Type == Anonymous {
+		return Internal(errors.New("an unsigned call succeeded for nobody")) // fail closed
 	}
 	if b.noAudit {
 		return nil
@@ -182,6 +202,10 @@ func (rt *Router) authorize(ctx context.Context, b *Binding, c *Call, in any) er
 
 // refuse records a failed call and answers it. An event that cannot be written turns the answer into InternalFailure.
 func (rt *Router) refuse(ex *exchange, b *Binding, c *Call, in any, e *Error) {
+	if c.Principal.Type == Anonymous {
+		rt.unidentified(ex, b, e)
+		return
+	}
 	// The client may be gone; its failed call is recorded all the same.
 	ctx := context.WithoutCancel(ex.r.Context())
 	if err := rt.cfg.Audit.Append(ctx, rt.event(ex, b, c, in, nil, e), nil); err != nil {

@@ -21,6 +21,8 @@ const (
 	AssumedRole   PrincipalType = "AssumedRole"
 	FederatedUser PrincipalType = "FederatedUser"
 	Service       PrincipalType = "AWSService"
+	WebIdentity   PrincipalType = "WebIdentityUser" // whom an identity provider vouches for
+	Anonymous     PrincipalType = "Anonymous"       // of an operation bound with [Unsigned], before [Call.Identify]
 )
 
 // Tag is a principal's tag.
@@ -37,6 +39,7 @@ type Principal struct {
 	Session     *Session // of a temporary key, nil for a long-term one
 	RoleARN     string   // of an assumed role, with its path
 	Tags        []Tag
+	Provider    string // ARN of the identity provider of a WebIdentity
 }
 
 // Need is one permission that a call requires.
@@ -81,9 +84,18 @@ type Call struct {
 	TLS           bool
 	Tx            *Tx // serializable for mutations, read-only for reads; nil for operations bound with NoTx
 
-	explain string
-	touched []Resource
-	ok      marker
+	explain  string
+	touched  []Resource
+	unsigned bool
+	ok       marker
+}
+
+// Identify says who makes an unsigned call, and in which account it is recorded. Calls that a signature proved keep their
+// principal.
+func (c *Call) Identify(p *Principal) {
+	if c.unsigned {
+		c.Principal, c.Account = p, p.Account
+	}
 }
 
 // marker keeps other packages from making a Call that works.

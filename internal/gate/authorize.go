@@ -35,10 +35,8 @@ func (g *Gate) Authorize(ctx context.Context, p *awsapi.Principal, call *awsapi.
 	if resource == "" {
 		resource = "*"
 	}
-	if p.Session != nil && p.Session.Type == sessiontoken.SessionToken {
-		if err := tokenMayCall(p.Session, action); err != nil {
-			return err
-		}
+	if err := tokenMayCall(p.Session, action); err != nil {
+		return err
 	}
 	set := &iampolicy.Set{}
 	crosses := n.Owner != "" && n.Owner != p.Account
@@ -92,15 +90,29 @@ func (g *Gate) sameAccount(p *awsapi.Principal, caller *Caller, extra func(*awsa
 	return nil
 }
 
-// tokenMayCall holds the rule for GetSessionToken's credentials: without MFA no IAM call, and of STS only AssumeRole and
-// GetCallerIdentity.
+// tokenMayCall holds the rules for credentials of users' sessions. GetSessionToken's: without MFA no IAM call, and of STS
+// only AssumeRole and GetCallerIdentity. GetFederationToken's: no IAM call, and of STS only GetCallerIdentity.
 func tokenMayCall(s *sessiontoken.Session, action string) error {
+	if s == nil || s.Type == sessiontoken.AssumedRole {
+		return nil
+	}
 	service, op, _ := strings.Cut(strings.ToLower(action), ":")
-	if service == "iam" && !s.MFA || service == "sts" && op != "assumerole" && op != "getcalleridentity" {
+	federated := s.Type == sessiontoken.Federated
+	allowed := true
+	switch service {
+	case "iam":
+		allowed = s.MFA && !federated
+	case "sts":
+		allowed = op == "getcalleridentity" || !federated && assuming[op]
+	}
+	if !allowed {
 		return awsapi.AccessDenied("Cannot call %s with session credentials", action)
 	}
 	return nil
 }
+
+// assuming are the permissions that assuming a role amounts to.
+var assuming = map[string]bool{"assumerole": true, "tagsession": true, "setsourceidentity": true}
 
 // decide evaluates set for one action and turns a denial into AWS's words, with an encoded message for whoever may
 // decode it. as is the caller in the eyes of policies that name principals.
@@ -144,6 +156,9 @@ func (g *Gate) NoSuchRole(call *awsapi.Call, roleARN, action string, extra func(
 // its account, or where the role belongs to another account.
 func (g *Gate) AuthorizeAssume(ctx context.Context, call *awsapi.Call, role *store.Cached[store.RoleBundle], action string, extra func(*iampolicy.Context)) error {
 	p := call.Principal
+	if err := tokenMayCall(p.Session, action); err != nil {
+		return err
+	}
 	trust, err := g.TrustPolicy(role)
 	if err != nil {
 		return err

@@ -63,6 +63,9 @@ func SetPrincipal(c *iampolicy.Context, p *awsapi.Principal) {
 		if s.SourceIdentity != "" {
 			c.Set(iampolicy.KeySourceIdentity, s.SourceIdentity)
 		}
+		if s.Provider != "" {
+			c.Set(iampolicy.KeyFederatedProvider, s.Provider)
+		}
 	}
 }
 

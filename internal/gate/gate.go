@@ -142,13 +142,16 @@ func (g *Gate) temporary(ctx context.Context, keyID, token string, now time.Time
 // SessionPrincipal is who an opened session speaks for now. The role, or the user, must still be the one the session
 // was made for: a role deleted and created again under the same name is another role.
 func (g *Gate) SessionPrincipal(ctx context.Context, sess *sessiontoken.Session) (*awsapi.Principal, error) {
-	if sess.Type == sessiontoken.SessionToken {
+	if sess.Type != sessiontoken.AssumedRole {
 		p, err := g.owner(ctx, sess.Account, sess.UserName)
 		if err != nil {
 			return nil, err
 		}
 		if p.Type == awsapi.User && p.UserID != sess.UserID {
 			return nil, errToken()
+		}
+		if sess.Type == sessiontoken.Federated {
+			return federatedUser(sess, p), nil
 		}
 		p.Session, p.AccessKeyID = sess, sess.AccessKeyID
 		return p, nil
@@ -177,6 +180,20 @@ func assumedRole(sess *sessiontoken.Session, role *store.Role) *awsapi.Principal
 		RoleARN: arn.Role(sess.Partition, sess.Account, role.Path, role.Name).String(),
 		UserID:  role.ID + ":" + sess.SessionName, AccessKeyID: sess.AccessKeyID, Session: sess,
 		Tags: sessionTags(role.Tags, sess.Tags),
+	}
+}
+
+// federatedUser is a session of GetFederationToken; owner, the user or root that asked for it, stands behind it.
+func federatedUser(sess *sessiontoken.Session, owner *awsapi.Principal) *awsapi.Principal {
+	own := make([]store.Tag, len(owner.Tags))
+	for i, t := range owner.Tags {
+		own[i] = store.Tag(t)
+	}
+	return &awsapi.Principal{
+		Type: awsapi.FederatedUser, Account: sess.Account,
+		ARN:    arn.FederatedUser(sess.Partition, sess.Account, sess.SessionName).String(),
+		UserID: string(sess.Account) + ":" + sess.SessionName, UserName: owner.UserName,
+		AccessKeyID: sess.AccessKeyID, Session: sess, Tags: sessionTags(own, sess.Tags),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/rolecall/rolecall/iampolicy"
 	"github.com/rolecall/rolecall/internal/arn"
@@ -94,6 +95,8 @@ func (g *Gate) PolicySet(ctx context.Context, p *awsapi.Principal) (*iampolicy.S
 		return g.roleSet(ctx, p)
 	case awsapi.User:
 		return g.userSet(ctx, p)
+	case awsapi.FederatedUser:
+		return g.federatedSet(ctx, p)
 	}
 	return nil, fmt.Errorf("principals of type %s have no policies", p.Type)
 }
@@ -114,6 +117,35 @@ func (g *Gate) roleSet(ctx context.Context, p *awsapi.Principal) (*iampolicy.Set
 	if err := g.setBoundary(ctx, set, p.Account, role.Row.Role.Boundary); err != nil {
 		return nil, err
 	}
+	return set, g.setSession(ctx, set, p)
+}
+
+// everything is what the root of an account may do in it, for federated users whose session policies narrow it.
+var everything = sync.OnceValues(func() (*iampolicy.Policy, error) {
+	p, err := iampolicy.Parse(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`, iampolicy.Identity)
+	if err != nil {
+		return nil, err
+	}
+	return p.Named("root of the account"), nil
+})
+
+// federatedSet is what the user behind a federated user may do, narrowed by the session's policies. Without any of those
+// the session may do nothing on its own (STS API, GetFederationToken, "Permissions").
+func (g *Gate) federatedSet(ctx context.Context, p *awsapi.Principal) (*iampolicy.Set, error) {
+	set := &iampolicy.Set{}
+	if p.Session.UserName == "" {
+		all, err := everything()
+		if err != nil {
+			return nil, err
+		}
+		set.Identity = []*iampolicy.Policy{all}
+	} else {
+		var err error
+		if set, err = g.userSet(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	set.HasSession = true
 	return set, g.setSession(ctx, set, p)
 }
 

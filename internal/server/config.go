@@ -84,6 +84,17 @@ type Config struct {
 	// what a resource is (sizes, policies per role) hold either way. Default: off.
 	Quotas string
 
+	// OIDCIssuer is the URL that the accounts' OpenID Connect issuers begin with: https://HOST[:PORT][/PATH]. Whoever
+	// verifies their tokens must reach this server there. Default: the first listener's.
+	OIDCIssuer string
+
+	// OIDCAllow are networks (CIDR) in which OpenID Connect providers may be asked for their keys. Public addresses
+	// may always be. Default: none.
+	OIDCAllow []string
+
+	// OIDCRoots is a PEM file of CAs for the providers' servers, beside the system's. Default: none.
+	OIDCRoots string
+
 	// EventRetention is how long events can be looked up. Default: 90 days, as in CloudTrail; at least 1 hour.
 	EventRetention time.Duration
 
@@ -159,6 +170,9 @@ func (c *Config) normalise() error {
 		}
 	}
 	if err := c.normaliseDistribution(); err != nil {
+		return err
+	}
+	if err := c.checkOIDC(); err != nil {
 		return err
 	}
 	return c.normaliseIdentity()

@@ -4,7 +4,7 @@ import "regexp"
 
 // foreign matches the operations that the project does not mean to have: sign-in to a console, second factors, keys and
 // certificates of services that are not here, SAML, organizations.
-var foreign = regexp.MustCompile(`LoginProfile|MFADevice|SSHPublicKey|ServerCertificate|SigningCertificate|SAML|Organization|ServiceSpecificCredential|Delegation|ChangePassword|AccountPasswordPolicy|CredentialReport|ServiceLastAccessed|SecurityTokenServicePreferences|HumanReadableSummary|OutboundWebIdentity`)
+var foreign = regexp.MustCompile(`LoginProfile|MFADevice|SSHPublicKey|ServerCertificate|SigningCertificate|SAML|Organization|ServiceSpecificCredential|Delegation|ChangePassword|AccountPasswordPolicy|CredentialReport|ServiceLastAccessed|SecurityTokenServicePreferences|HumanReadableSummary|DelegatedAccessToken|AssumeRoot`)
 
 // outOfScope reports whether an operation that nothing binds is not meant to be served at all.
 func outOfScope(action string) bool { return foreign.MatchString(action) }

@@ -27,6 +27,7 @@ import (
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
 	"github.com/rolecall/rolecall/internal/tlsca"
+	"github.com/rolecall/rolecall/internal/webissuer"
 )
 
 // Output is where a server writes. Nil writers discard.
@@ -61,6 +62,7 @@ type Server struct {
 	anywhere   *rolesanywhere.Service
 	privateCA  *acmpca.Service
 	connectors *pcaconnectorad.Service
+	issuer     *webissuer.Issuer
 	bindings   []awsapi.Binding // all operations, for the coverage table
 
 	reloader *tlsca.Reloader // of the TLS certificate; nil without TLS
@@ -223,7 +225,7 @@ func (s *Server) assemble(background context.Context) error {
 	sealer := sessiontoken.New(s.ring)
 	guard := gate.New(gate.Config{View: s.db.View(), Ring: s.ring, Sealer: sealer, Partition: s.cfg.partition()})
 	s.guard = guard
-	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: s.db, Audit: s.audit, Metrics: s.metrics, Log: s.log, HomePartition: guard.Partition(), OutOfScope: outOfScope})
+	router := awsapi.NewRouter(awsapi.Config{Gate: guard, DB: s.db, Audit: s.audit, Metrics: s.metrics, Log: s.log, HomePartition: guard.Partition(), HomeRegion: arn.Region(s.cfg.Region), OutOfScope: outOfScope})
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
 	}
@@ -231,6 +233,7 @@ func (s *Server) assemble(background context.Context) error {
 	s.publicHandler = withUnsigned(s.distributionRoutes(), http.NotFoundHandler())
 	s.work(func() { s.privateCA.Run(background) })
 	s.work(func() { s.connectors.Run(background) })
+	s.work(func() { s.issuer.Run(background) })
 	s.work(func() { s.maintain(background) })
 	s.work(func() { trim(background, trimInterval) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })

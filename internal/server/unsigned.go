@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/issuance"
+	"github.com/rolecall/rolecall/internal/webissuer"
 	"golang.org/x/time/rate"
 )
 
@@ -32,6 +33,7 @@ func (s *Server) distributionRoutes() []unsignedRoute {
 		{path: issuance.CAPath, answer: s.privateCA.ServeCertificate},
 		{path: issuance.CRLPath, answer: s.privateCA.ServeCRL},
 		{path: issuance.CRLEnd, answer: s.privateCA.ServeCRL},
+		{path: webissuer.Path, answer: s.issuer.ServeHTTP},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
 	"github.com/rolecall/rolecall/internal/service/sts"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
+	"github.com/rolecall/rolecall/internal/webissuer"
 )
 
 // register binds every service's operations to the router.
@@ -30,13 +31,18 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 	}
 	s.privateCA = acmpca.New(ca)
 	s.connectors = pcaconnectorad.New(pcaconnectorad.Config{DB: s.db, Log: s.log})
+	s.issuer = webissuer.New(webissuer.Config{DB: s.db, Ring: s.ring, Log: s.log, Base: s.issuerBase})
+	verifier, err := s.webVerifier()
+	if err != nil {
+		return err
+	}
 	router.HandleRaw("rolesanywhere", "POST", "/sessions", s.anywhere.CreateSession)
 	for _, bindings := range [][]awsapi.Binding{
 		s.anywhere.Bindings(),
 		s.privateCA.Bindings(),
 		s.connectors.Bindings(),
-		iam.New(iam.Config{Ring: s.ring, Quotas: identities}).Bindings(),
-		sts.New(sts.Config{View: s.db.View(), Gate: guard, Sealer: sealer}).Bindings(),
+		iam.New(iam.Config{Ring: s.ring, Quotas: identities, Issuer: s.issuer.URL}).Bindings(),
+		sts.New(sts.Config{DB: s.db, View: s.db.View(), Gate: guard, Sealer: sealer, Verifier: verifier, Issuer: s.issuer}).Bindings(),
 		cloudtrail.New(cloudtrail.Config{}).Bindings(),
 	} {
 		if err := router.Register(bindings...); err != nil {

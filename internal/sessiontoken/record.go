@@ -9,9 +9,10 @@ import (
 //
 //	type(1) ‖ flags(1) ‖ account as a number ‖ partition ‖ issue time (Unix seconds) ‖ life (seconds) ‖
 //	role id, name, path ‖ session name ‖ user id, name, path ‖ source identity ‖
-//	[region, trust anchor id, profile id, certificate serial, issuer, fingerprint(32)] ‖ packed part (packed.go)
+//	[region, trust anchor id, profile id, certificate serial, issuer, fingerprint(32)] ‖ [provider] ‖ packed part (packed.go)
 //
-// The version of the token is the version of the record: a change of this list needs a new one.
+// The version of the token is the version of the record: a change of this list needs a new one. What stands in brackets
+// has a flag, and a flag that a node does not know makes it refuse the record: an addition needs a flag only.
 
 // Flags.
 const (
@@ -19,6 +20,7 @@ const (
 	flagMFA
 	flagProvenance // the bracketed fields are there
 	flagDeflated   // the packed part is compressed
+	flagProvider   // the provider is there
 	flagsKnown     = 1<<iota - 1
 )
 
@@ -73,6 +75,9 @@ func (c *codec) append(b []byte, s *Session, now time.Time) (_ []byte, percent i
 		e.string("certificate issuer", p.CertIssuer, maxIssuer)
 		e.b = append(e.b, p.CertFingerprint[:]...)
 	}
+	if s.Provider != "" {
+		e.string("provider", s.Provider, maxARN)
+	}
 	e.b = append(e.b, packed...)
 	if e.tooLong != "" {
 		return nil, percent, fmt.Errorf("%w: %s is too long", ErrSession, e.tooLong)
@@ -93,14 +98,24 @@ func check(s *Session) error {
 		if s.UserID != "" || s.UserName != "" || s.UserPath != "" {
 			return fmt.Errorf("%w: a role session has no user", ErrSession)
 		}
+	case Federated:
+		if s.RoleID != "" || s.RoleName != "" || s.RolePath != "" || s.Chained || s.Provenance != nil || s.Provider != "" {
+			return fmt.Errorf("%w: a federated user's session has no role", ErrSession)
+		}
+		if s.SessionName == "" || s.UserName != "" && s.UserID == "" {
+			return fmt.Errorf("%w: a federated user's session needs a name, and the id of the user behind it", ErrSession)
+		}
 	case SessionToken:
+		if s.Provider != "" {
+			return fmt.Errorf("%w: a user's session has no provider", ErrSession)
+		}
 		if s.RoleID != "" || s.RoleName != "" || s.RolePath != "" || s.Chained || s.Provenance != nil {
 			return fmt.Errorf("%w: a user's session has no role", ErrSession)
 		}
 		if s.UserName != "" && s.UserID == "" {
 			return fmt.Errorf("%w: a user's session needs the user id", ErrSession)
 		}
-	default: // Federated among them: reserved
+	default:
 		return fmt.Errorf("%w: type %s cannot be minted", ErrSession, s.Type)
 	}
 	if s.Partition == "" {
@@ -142,6 +157,9 @@ func flags(s *Session, deflated bool) (f byte) {
 	if deflated {
 		f |= flagDeflated
 	}
+	if s.Provider != "" {
+		f |= flagProvider
+	}
 	return f
 }
 
@@ -168,6 +186,11 @@ func (c *codec) decode(b []byte) (*Session, error) {
 	s.SourceIdentity = d.string(maxIdentity)
 	if f&flagProvenance != 0 {
 		s.Provenance = d.provenance()
+	}
+	if f&flagProvider != 0 {
+		if s.Provider = d.string(maxARN); s.Provider == "" {
+			return nil, errRecord // it would have another spelling without the flag
+		}
 	}
 	if d.bad || f > flagsKnown {
 		return nil, errRecord

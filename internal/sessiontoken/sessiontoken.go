@@ -25,7 +25,7 @@ type Type uint8
 // The kinds of session. The numbers are part of the sealed record.
 const (
 	AssumedRole  Type = 1 // a role's session, by CreateSession or AssumeRole
-	Federated    Type = 2 // reserved for GetFederationToken; neither minted nor opened yet
+	Federated    Type = 2 // GetFederationToken by a user, or by the root of the account if UserName is empty
 	SessionToken Type = 3 // GetSessionToken of a user, or of the root of the account if UserName is empty
 )
 
@@ -44,7 +44,7 @@ func (t Type) String() string {
 
 // Longest lives of a session, kept here as a second line behind the service that grants them.
 const (
-	MaxDuration        = 36 * time.Hour // STS GetSessionToken
+	MaxDuration        = 36 * time.Hour // STS GetSessionToken, GetFederationToken
 	MaxChainedDuration = time.Hour      // a role assumed with a role session's credentials
 )
 
@@ -84,11 +84,14 @@ type Session struct {
 	RoleName string
 	RolePath string // begins and ends with a slash
 
-	SessionName string
+	SessionName string // of a role session or a federated user
 
 	UserID   string // AIDA…; for a root session the account id or empty
 	UserName string // empty for root
 	UserPath string
+
+	// Provider is the ARN of the identity provider that vouched for an AssumeRoleWithWebIdentity, otherwise "".
+	Provider string
 
 	SourceIdentity string
 	Tags           []Tag    // those of the session, transitive ones included

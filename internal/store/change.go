@@ -29,6 +29,8 @@ const (
 	kindAuthorityID  kind = "authority-id"         // a private CA by its id alone
 	kindResponder    kind = "ocsp-responder"
 	kindOther        kind = "other" // bumps the revision; nothing cached
+	kindOIDCProvider kind = "oidc-provider"
+	kindOIDCIssuer   kind = "oidc-issuer" // an account's, with its keys
 )
 
 // change names one entry of the cached view. It is also the view's key.

@@ -62,6 +62,7 @@ func countAll(c *awsapi.Call, m map[string]int32) error {
 		{api.SummaryKeyTypeGroups, c.Tx.CountGroups},
 		{api.SummaryKeyTypePolicies, c.Tx.CountPolicies},
 		{api.SummaryKeyTypePolicyVersionsInUse, c.Tx.CountVersions},
+		{api.SummaryKeyTypeProviders, c.Tx.CountOIDCProviders},
 		{api.SummaryKeyTypeInstanceProfiles, c.Tx.CountInstanceProfiles},
 		{api.SummaryKeyTypeAccountAccessKeysPresent, func(a arn.AccountID) (int, error) {
 			keys, err := c.Tx.CountAccessKeys(a, "")

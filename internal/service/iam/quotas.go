@@ -9,6 +9,7 @@ type Quotas struct {
 	Groups   int // off; AWS: 300
 
 	InstanceProfiles int // off; AWS: 1000
+	OIDCProviders    int // off; AWS: 100
 
 	AttachedPerRole  int // 10; AWS raises it to 20 on request
 	AttachedPerUser  int // 10
@@ -19,7 +20,7 @@ type Quotas struct {
 
 // AWSQuotas are AWS's defaults.
 func AWSQuotas() Quotas {
-	return Quotas{Roles: 1000, Users: 5000, Policies: 1500, Groups: 300, InstanceProfiles: 1000}
+	return Quotas{Roles: 1000, Users: 5000, Policies: 1500, Groups: 300, InstanceProfiles: 1000, OIDCProviders: 100}
 }
 
 func (q Quotas) withDefaults() Quotas {

@@ -40,6 +40,9 @@ func (s *Service) AssumeRole(ctx context.Context, call *awsapi.Call, in *model.A
 	if call.Principal.Type == awsapi.Root {
 		return nil, awsapi.AccessDenied("Roles may not be assumed by root accounts.")
 	}
+	if len(in.ProvidedContexts) > 0 {
+		return nil, awsapi.Validation("ProvidedContexts are not supported: this server has no context providers")
+	}
 	if in.SerialNumber != nil || in.TokenCode != nil {
 		return nil, awsapi.AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code.: MFA devices are not supported")
 	}
@@ -49,11 +52,18 @@ func (s *Service) AssumeRole(ctx context.Context, call *awsapi.Call, in *model.A
 	if err := a.takeSourceIdentity(); err != nil {
 		return nil, err
 	}
-	if err := s.checkSessionPolicies(ctx, a); err != nil {
+	want, name, err := roleOf(*in.RoleArn)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.findRole(ctx, a); err != nil {
+	if err := s.checkSessionPolicies(ctx, want.Account, in.Policy, in.PolicyArns); err != nil {
 		return nil, err
+	}
+	if a.role, err = s.findRole(ctx, want, name); err != nil {
+		return nil, err
+	}
+	if a.role == nil {
+		return nil, s.cfg.Gate.NoSuchRole(call, *in.RoleArn, "sts:AssumeRole", a.requestContext)
 	}
 	if err := s.authorize(ctx, a); err != nil {
 		return nil, err
@@ -64,24 +74,30 @@ func (s *Service) AssumeRole(ctx context.Context, call *awsapi.Call, in *model.A
 	return s.mint(a)
 }
 
-// findRole finds the role by its exact ARN. One that is not there is answered as one that refuses.
-func (s *Service) findRole(ctx context.Context, a *assume) error {
-	want, err := arn.Parse(*a.in.RoleArn)
+// roleOf is the role that an ARN names, and its name without the path.
+func roleOf(text string) (arn.ARN, string, error) {
+	want, err := arn.Parse(text)
 	name, isRole := want.RoleName()
 	if err != nil || !isRole {
-		return awsapi.Validation("%s is invalid", *a.in.RoleArn)
+		return want, "", awsapi.Validation("%s is invalid", text)
 	}
-	a.role, err = s.cfg.View.Role(ctx, want.Account, name)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+	return want, name, nil
+}
+
+// findRole finds a role by its exact ARN, or nil. One that is not there is for callers to answer as one that refuses.
+func (s *Service) findRole(ctx context.Context, want arn.ARN, name string) (*store.Cached[store.RoleBundle], error) {
+	role, err := s.cfg.View.Role(ctx, want.Account, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
 	}
-	if err == nil {
-		r := &a.role.Row.Role
-		if arn.Role(s.cfg.Gate.Partition(), r.Account, r.Path, r.Name) == want {
-			return nil
-		}
+	if err != nil {
+		return nil, err
 	}
-	return s.cfg.Gate.NoSuchRole(a.call, *a.in.RoleArn, "sts:AssumeRole", a.requestContext)
+	r := &role.Row.Role
+	if arn.Role(s.cfg.Gate.Partition(), r.Account, r.Path, r.Name) != want {
+		return nil, nil
+	}
+	return role, nil
 }
 
 // authorize asks for every action that the request amounts to.
@@ -104,10 +120,7 @@ func (s *Service) authorize(ctx context.Context, a *assume) error {
 // context adds the keys of the request itself and of the role.
 func (a *assume) context(c *iampolicy.Context) {
 	a.requestContext(c)
-	for _, t := range a.role.Row.Role.Tags {
-		c.Set(iampolicy.KeyResourceTagPrefix+t.Key, t.Value)
-		c.Set("iam:ResourceTag/"+t.Key, t.Value)
-	}
+	setRoleTags(c, a.role)
 }
 
 func (a *assume) requestContext(c *iampolicy.Context) {
@@ -129,15 +142,31 @@ func (a *assume) requestContext(c *iampolicy.Context) {
 	}
 }
 
-func (a *assume) takeDuration() error {
-	a.duration = defaultRoleDuration
-	if a.in.DurationSeconds != nil {
-		a.duration = time.Duration(*a.in.DurationSeconds) * time.Second
+func setRoleTags(c *iampolicy.Context, role *store.Cached[store.RoleBundle]) {
+	for _, t := range role.Row.Role.Tags {
+		c.Set(iampolicy.KeyResourceTagPrefix+t.Key, t.Value)
+		c.Set("iam:ResourceTag/"+t.Key, t.Value)
 	}
+}
+
+func (a *assume) takeDuration() error {
+	a.duration = roleDuration(a.in.DurationSeconds)
 	if a.chained && a.duration > maxChainedDuration {
 		return awsapi.Validation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
-	if int(a.duration.Seconds()) > a.role.Row.Role.MaxSession {
+	return withinRole(a.duration, a.role)
+}
+
+// roleDuration is what the request asks for, or AWS's default.
+func roleDuration(seconds *int32) time.Duration {
+	if seconds == nil {
+		return defaultRoleDuration
+	}
+	return time.Duration(*seconds) * time.Second
+}
+
+func withinRole(d time.Duration, role *store.Cached[store.RoleBundle]) error {
+	if int(d.Seconds()) > role.Row.Role.MaxSession {
 		return awsapi.Validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	return nil
@@ -154,33 +183,42 @@ func (s *Service) mint(a *assume) (*model.AssumeRoleOutput, error) {
 	if a.chained {
 		sess.Provenance = a.call.Principal.Session.Provenance
 	}
-	if a.in.Policy != nil {
-		sess.SessionPolicy = *a.in.Policy
-	}
-	for _, p := range a.in.PolicyArns {
-		sess.PolicyARNs = append(sess.PolicyARNs, *p.Arn)
-	}
-	creds, packed, err := s.cfg.Sealer.Mint(a.call.Now, sess)
-	if errors.Is(err, sessiontoken.ErrTooLarge) {
-		return nil, model.PackedPolicyTooLargeException("Packed policy consumes %d%% of allotted space, please use smaller policy.", packed)
-	}
+	creds, packed, err := s.seal(a.call.Now, sess, a.in.Policy, a.in.PolicyArns)
 	if err != nil {
 		return nil, err
 	}
-	percent := int32(packed)
 	assumedARN := arn.AssumedRole(sess.Partition, r.Account, r.Name, sess.SessionName).String()
 	assumedID := r.ID + ":" + sess.SessionName
 	out := &model.AssumeRoleOutput{
-		Credentials:     wireCredentials(&creds),
-		AssumedRoleUser: &model.AssumedRoleUser{Arn: &assumedARN, AssumedRoleId: &assumedID},
-	}
-	if len(sess.Tags) > 0 || sess.SessionPolicy != "" || len(sess.PolicyARNs) > 0 {
-		out.PackedPolicySize = &percent
+		Credentials:     creds,
+		AssumedRoleUser: &model.AssumedRoleUser{Arn: &assumedARN, AssumedRoleId: &assumedID}, PackedPolicySize: packed,
 	}
 	if a.source != "" {
 		out.SourceIdentity = &a.source
 	}
 	return out, nil
+}
+
+// seal puts the session policies into sess and mints its credentials. packed is the answer's PackedPolicySize: nil if
+// there is nothing that takes space.
+func (s *Service) seal(now time.Time, sess *sessiontoken.Session, policy *string, arns []model.PolicyDescriptorType) (creds *model.Credentials, packed *int32, err error) {
+	if policy != nil {
+		sess.SessionPolicy = *policy
+	}
+	for _, p := range arns {
+		sess.PolicyARNs = append(sess.PolicyARNs, *p.Arn)
+	}
+	made, percent, err := s.cfg.Sealer.Mint(now, sess)
+	if errors.Is(err, sessiontoken.ErrTooLarge) {
+		return nil, nil, model.PackedPolicyTooLargeException("Packed policy consumes %d%% of allotted space, please use smaller policy.", percent)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(sess.Tags) > 0 || sess.SessionPolicy != "" || len(sess.PolicyARNs) > 0 {
+		packed = new(int32(percent))
+	}
+	return wireCredentials(&made), packed, nil
 }
 
 func assumeRoleResources(in *model.AssumeRoleInput, _ *model.AssumeRoleOutput) []awsapi.Resource {

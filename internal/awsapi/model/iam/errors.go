@@ -24,6 +24,16 @@ func EntityTemporarilyUnmodifiableException(format string, args ...any) *awsapi.
 	return awsapi.Errorf("EntityTemporarilyUnmodifiable", 409, format, args...)
 }
 
+// FeatureDisabledException answers FeatureDisabled with status 404.
+func FeatureDisabledException(format string, args ...any) *awsapi.Error {
+	return awsapi.Errorf("FeatureDisabled", 404, format, args...)
+}
+
+// FeatureEnabledException answers FeatureEnabled with status 409.
+func FeatureEnabledException(format string, args ...any) *awsapi.Error {
+	return awsapi.Errorf("FeatureEnabled", 409, format, args...)
+}
+
 // InvalidInputException answers InvalidInput with status 400.
 func InvalidInputException(format string, args ...any) *awsapi.Error {
 	return awsapi.Errorf("InvalidInput", 400, format, args...)
@@ -42,6 +52,11 @@ func MalformedPolicyDocumentException(format string, args ...any) *awsapi.Error 
 // NoSuchEntityException answers NoSuchEntity with status 404.
 func NoSuchEntityException(format string, args ...any) *awsapi.Error {
 	return awsapi.Errorf("NoSuchEntity", 404, format, args...)
+}
+
+// OpenIdIdpCommunicationErrorException answers OpenIdIdpCommunicationError with status 400.
+func OpenIdIdpCommunicationErrorException(format string, args ...any) *awsapi.Error {
+	return awsapi.Errorf("OpenIdIdpCommunicationError", 400, format, args...)
 }
 
 // PolicyEvaluationException answers PolicyEvaluation with status 500.

@@ -24,12 +24,16 @@ var (
 		{Name: "Status", Field: "Status", Shape: shapeStatusType_},
 		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
 	}}
-	shapeAccessKeyMetadataListType_      = &wire.Shape{Name: "accessKeyMetadataListType", Kind: wire.List, Elem: shapeAccessKeyMetadata}
-	shapeAccessKeySecretType_            = &wire.Shape{Name: "accessKeySecretType", Kind: wire.String, Sensitive: true}
-	shapeAccountAliasListType_           = &wire.Shape{Name: "accountAliasListType", Kind: wire.List, Elem: shapeAccountAliasType_}
-	shapeAccountAliasType_               = &wire.Shape{Name: "accountAliasType", Kind: wire.String, Min: wire.At(3), Max: wire.At(63), Pattern: `^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`}
-	shapeActionNameListType              = &wire.Shape{Name: "ActionNameListType", Kind: wire.List, Elem: shapeActionNameType}
-	shapeActionNameType                  = &wire.Shape{Name: "ActionNameType", Kind: wire.String, Min: wire.At(3), Max: wire.At(128)}
+	shapeAccessKeyMetadataListType_                = &wire.Shape{Name: "accessKeyMetadataListType", Kind: wire.List, Elem: shapeAccessKeyMetadata}
+	shapeAccessKeySecretType_                      = &wire.Shape{Name: "accessKeySecretType", Kind: wire.String, Sensitive: true}
+	shapeAccountAliasListType_                     = &wire.Shape{Name: "accountAliasListType", Kind: wire.List, Elem: shapeAccountAliasType_}
+	shapeAccountAliasType_                         = &wire.Shape{Name: "accountAliasType", Kind: wire.String, Min: wire.At(3), Max: wire.At(63), Pattern: `^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`}
+	shapeActionNameListType                        = &wire.Shape{Name: "ActionNameListType", Kind: wire.List, Elem: shapeActionNameType}
+	shapeActionNameType                            = &wire.Shape{Name: "ActionNameType", Kind: wire.String, Min: wire.At(3), Max: wire.At(128)}
+	shapeAddClientIDToOpenIDConnectProviderRequest = &wire.Shape{Name: "AddClientIDToOpenIDConnectProviderRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_, Required: true},
+		{Name: "ClientID", Field: "ClientID", Shape: shapeClientIDType_, Required: true},
+	}}
 	shapeAddRoleToInstanceProfileRequest = &wire.Shape{Name: "AddRoleToInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
@@ -70,6 +74,8 @@ var (
 	shapeCertificateBodyType_ = &wire.Shape{Name: "certificateBodyType", Kind: wire.String, Min: wire.At(1), Max: wire.At(16384), Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
 	shapeCertificateIdType_   = &wire.Shape{Name: "certificateIdType", Kind: wire.String, Min: wire.At(24), Max: wire.At(128), Pattern: `[\w]+`}
 	shapeCertificateListType_ = &wire.Shape{Name: "certificateListType", Kind: wire.List, Elem: shapeSigningCertificate}
+	shapeClientIDListType_    = &wire.Shape{Name: "clientIDListType", Kind: wire.List, Elem: shapeClientIDType_}
+	shapeClientIDType_        = &wire.Shape{Name: "clientIDType", Kind: wire.String, Min: wire.At(1), Max: wire.At(255)}
 	shapeColumnNumber         = &wire.Shape{Name: "ColumnNumber", Kind: wire.Integer}
 	shapeContextEntry         = &wire.Shape{Name: "ContextEntry", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "ContextKeyName", Field: "ContextKeyName", Shape: shapeContextKeyNameType},
@@ -105,6 +111,16 @@ var (
 	}}
 	shapeCreateInstanceProfileResponse = &wire.Shape{Name: "CreateInstanceProfileResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "InstanceProfile", Field: "InstanceProfile", Shape: shapeInstanceProfile, Required: true},
+	}}
+	shapeCreateOpenIDConnectProviderRequest = &wire.Shape{Name: "CreateOpenIDConnectProviderRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Url", Field: "Url", Shape: shapeOpenIDConnectProviderUrlType, Required: true},
+		{Name: "ClientIDList", Field: "ClientIDList", Shape: shapeClientIDListType_},
+		{Name: "ThumbprintList", Field: "ThumbprintList", Shape: shapeThumbprintListType_},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
+	}}
+	shapeCreateOpenIDConnectProviderResponse = &wire.Shape{Name: "CreateOpenIDConnectProviderResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
 	}}
 	shapeCreatePolicyRequest = &wire.Shape{Name: "CreatePolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
@@ -175,6 +191,9 @@ var (
 	shapeDeleteLoginProfileRequest = &wire.Shape{Name: "DeleteLoginProfileRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
 	}}
+	shapeDeleteOpenIDConnectProviderRequest = &wire.Shape{Name: "DeleteOpenIDConnectProviderRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_, Required: true},
+	}}
 	shapeDeletePolicyRequest = &wire.Shape{Name: "DeletePolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 	}}
@@ -225,6 +244,9 @@ var (
 	shapeDetachUserPolicyRequest = &wire.Shape{Name: "DetachUserPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
+	}}
+	shapeEnableOutboundWebIdentityFederationResponse = &wire.Shape{Name: "EnableOutboundWebIdentityFederationResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "IssuerIdentifier", Field: "IssuerIdentifier", Shape: shapeStringType_},
 	}}
 	shapeEntityListType_         = &wire.Shape{Name: "entityListType", Kind: wire.List, Elem: shapeEntityType}
 	shapeEntityType              = &wire.Shape{Name: "EntityType", Kind: wire.String, Enum: []string{"User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"}}
@@ -310,6 +332,20 @@ var (
 	}}
 	shapeGetLoginProfileResponse = &wire.Shape{Name: "GetLoginProfileResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "LoginProfile", Field: "LoginProfile", Shape: shapeLoginProfile, Required: true},
+	}}
+	shapeGetOpenIDConnectProviderRequest = &wire.Shape{Name: "GetOpenIDConnectProviderRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_, Required: true},
+	}}
+	shapeGetOpenIDConnectProviderResponse = &wire.Shape{Name: "GetOpenIDConnectProviderResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Url", Field: "Url", Shape: shapeOpenIDConnectProviderUrlType},
+		{Name: "ClientIDList", Field: "ClientIDList", Shape: shapeClientIDListType_},
+		{Name: "ThumbprintList", Field: "ThumbprintList", Shape: shapeThumbprintListType_},
+		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_},
+	}}
+	shapeGetOutboundWebIdentityFederationInfoResponse = &wire.Shape{Name: "GetOutboundWebIdentityFederationInfoResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "IssuerIdentifier", Field: "IssuerIdentifier", Shape: shapeStringType_},
+		{Name: "JwtVendingEnabled", Field: "JwtVendingEnabled", Shape: shapeBooleanType_},
 	}}
 	shapeGetPolicyRequest = &wire.Shape{Name: "GetPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
@@ -531,6 +567,20 @@ var (
 		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
 	}}
+	shapeListOpenIDConnectProviderTagsRequest = &wire.Shape{Name: "ListOpenIDConnectProviderTagsRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_, Required: true},
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
+	}}
+	shapeListOpenIDConnectProviderTagsResponse = &wire.Shape{Name: "ListOpenIDConnectProviderTagsResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
+	shapeListOpenIDConnectProvidersRequest  = &wire.Shape{Name: "ListOpenIDConnectProvidersRequest", Kind: wire.Structure}
+	shapeListOpenIDConnectProvidersResponse = &wire.Shape{Name: "ListOpenIDConnectProvidersResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderList", Field: "OpenIDConnectProviderList", Shape: shapeOpenIDConnectProviderListType},
+	}}
 	shapeListPoliciesRequest = &wire.Shape{Name: "ListPoliciesRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "Scope", Field: "Scope", Shape: shapePolicyScopeType_},
 		{Name: "OnlyAttached", Field: "OnlyAttached", Shape: shapeBooleanType_},
@@ -691,12 +741,17 @@ var (
 		{Name: "UpdateDate", Field: "UpdateDate", Shape: shapeDateType_},
 		{Name: "PolicyVersionList", Field: "PolicyVersionList", Shape: shapePolicyDocumentVersionListType_},
 	}}
-	shapeMarkerType_                 = &wire.Shape{Name: "markerType", Kind: wire.String, Min: wire.At(1), Max: wire.At(320), Pattern: `[\u0020-\u00FF]+`}
-	shapeMaxItemsType_               = &wire.Shape{Name: "maxItemsType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1000)}
-	shapeMaxPasswordAgeType_         = &wire.Shape{Name: "maxPasswordAgeType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1095)}
-	shapeMfaDeviceListType_          = &wire.Shape{Name: "mfaDeviceListType", Kind: wire.List, Elem: shapeMFADevice}
-	shapeMinimumPasswordLengthType_  = &wire.Shape{Name: "minimumPasswordLengthType", Kind: wire.Integer, Min: wire.At(6), Max: wire.At(128)}
-	shapeOrganizationsDecisionDetail = &wire.Shape{Name: "OrganizationsDecisionDetail", Kind: wire.Structure, Members: []wire.Member{
+	shapeMarkerType_                    = &wire.Shape{Name: "markerType", Kind: wire.String, Min: wire.At(1), Max: wire.At(320), Pattern: `[\u0020-\u00FF]+`}
+	shapeMaxItemsType_                  = &wire.Shape{Name: "maxItemsType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1000)}
+	shapeMaxPasswordAgeType_            = &wire.Shape{Name: "maxPasswordAgeType", Kind: wire.Integer, Min: wire.At(1), Max: wire.At(1095)}
+	shapeMfaDeviceListType_             = &wire.Shape{Name: "mfaDeviceListType", Kind: wire.List, Elem: shapeMFADevice}
+	shapeMinimumPasswordLengthType_     = &wire.Shape{Name: "minimumPasswordLengthType", Kind: wire.Integer, Min: wire.At(6), Max: wire.At(128)}
+	shapeOpenIDConnectProviderListEntry = &wire.Shape{Name: "OpenIDConnectProviderListEntry", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Arn", Field: "Arn", Shape: shapeArnType_},
+	}}
+	shapeOpenIDConnectProviderListType = &wire.Shape{Name: "OpenIDConnectProviderListType", Kind: wire.List, Elem: shapeOpenIDConnectProviderListEntry}
+	shapeOpenIDConnectProviderUrlType  = &wire.Shape{Name: "OpenIDConnectProviderUrlType", Kind: wire.String, Min: wire.At(1), Max: wire.At(255)}
+	shapeOrganizationsDecisionDetail   = &wire.Shape{Name: "OrganizationsDecisionDetail", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "AllowedByOrganizations", Field: "AllowedByOrganizations", Shape: shapeBooleanType_},
 	}}
 	shapePasswordPolicy = &wire.Shape{Name: "PasswordPolicy", Kind: wire.Structure, Members: []wire.Member{
@@ -799,8 +854,12 @@ var (
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
 		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_, Required: true},
 	}}
-	shapeReasonType                           = &wire.Shape{Name: "ReasonType", Kind: wire.String, Max: wire.At(1000)}
-	shapeRegionNameType                       = &wire.Shape{Name: "RegionNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(100)}
+	shapeReasonType                                     = &wire.Shape{Name: "ReasonType", Kind: wire.String, Max: wire.At(1000)}
+	shapeRegionNameType                                 = &wire.Shape{Name: "RegionNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(100)}
+	shapeRemoveClientIDFromOpenIDConnectProviderRequest = &wire.Shape{Name: "RemoveClientIDFromOpenIDConnectProviderRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_, Required: true},
+		{Name: "ClientID", Field: "ClientID", Shape: shapeClientIDType_, Required: true},
+	}}
 	shapeRemoveRoleFromInstanceProfileRequest = &wire.Shape{Name: "RemoveRoleFromInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},
@@ -946,9 +1005,13 @@ var (
 		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
 		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
 	}}
-	shapeTagKeyListType_  = &wire.Shape{Name: "tagKeyListType", Kind: wire.List, Elem: shapeTagKeyType_, Max: wire.At(50)}
-	shapeTagKeyType_      = &wire.Shape{Name: "tagKeyType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]+`}
-	shapeTagListType_     = &wire.Shape{Name: "tagListType", Kind: wire.List, Elem: shapeTag, Max: wire.At(50)}
+	shapeTagKeyListType_                 = &wire.Shape{Name: "tagKeyListType", Kind: wire.List, Elem: shapeTagKeyType_, Max: wire.At(50)}
+	shapeTagKeyType_                     = &wire.Shape{Name: "tagKeyType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]+`}
+	shapeTagListType_                    = &wire.Shape{Name: "tagListType", Kind: wire.List, Elem: shapeTag, Max: wire.At(50)}
+	shapeTagOpenIDConnectProviderRequest = &wire.Shape{Name: "TagOpenIDConnectProviderRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_, Required: true},
+		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
+	}}
 	shapeTagPolicyRequest = &wire.Shape{Name: "TagPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
@@ -966,8 +1029,14 @@ var (
 		{Name: "Tags", Field: "Tags", Shape: shapeTagListType_, Required: true},
 	}}
 	shapeTagValueType_               = &wire.Shape{Name: "tagValueType", Kind: wire.String, Min: wire.At(0), Max: wire.At(256), Pattern: `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`}
+	shapeThumbprintListType_         = &wire.Shape{Name: "thumbprintListType", Kind: wire.List, Elem: shapeThumbprintType_}
+	shapeThumbprintType_             = &wire.Shape{Name: "thumbprintType", Kind: wire.String, Min: wire.At(40), Max: wire.At(40)}
 	shapeUntagInstanceProfileRequest = &wire.Shape{Name: "UntagInstanceProfileRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "InstanceProfileName", Field: "InstanceProfileName", Shape: shapeInstanceProfileNameType_, Required: true},
+		{Name: "TagKeys", Field: "TagKeys", Shape: shapeTagKeyListType_, Required: true},
+	}}
+	shapeUntagOpenIDConnectProviderRequest = &wire.Shape{Name: "UntagOpenIDConnectProviderRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_, Required: true},
 		{Name: "TagKeys", Field: "TagKeys", Shape: shapeTagKeyListType_, Required: true},
 	}}
 	shapeUntagPolicyRequest = &wire.Shape{Name: "UntagPolicyRequest", Kind: wire.Structure, Members: []wire.Member{
@@ -995,6 +1064,10 @@ var (
 		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
 		{Name: "NewPath", Field: "NewPath", Shape: shapePathType_},
 		{Name: "NewGroupName", Field: "NewGroupName", Shape: shapeGroupNameType_},
+	}}
+	shapeUpdateOpenIDConnectProviderThumbprintRequest = &wire.Shape{Name: "UpdateOpenIDConnectProviderThumbprintRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "OpenIDConnectProviderArn", Field: "OpenIDConnectProviderArn", Shape: shapeArnType_, Required: true},
+		{Name: "ThumbprintList", Field: "ThumbprintList", Shape: shapeThumbprintListType_, Required: true},
 	}}
 	shapeUpdateRoleDescriptionRequest = &wire.Shape{Name: "UpdateRoleDescriptionRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "RoleName", Field: "RoleName", Shape: shapeRoleNameType_, Required: true},

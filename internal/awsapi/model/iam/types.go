@@ -28,6 +28,12 @@ type AccessKeyMetadata struct {
 	CreateDate  *time.Time
 }
 
+// AddClientIDToOpenIDConnectProviderInput is the model's AddClientIDToOpenIDConnectProviderRequest.
+type AddClientIDToOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn *string // required
+	ClientID                 *string // required
+}
+
 // AddRoleToInstanceProfileInput is the model's AddRoleToInstanceProfileRequest.
 type AddRoleToInstanceProfileInput struct {
 	InstanceProfileName *string // required
@@ -113,6 +119,20 @@ type CreateInstanceProfileInput struct {
 // CreateInstanceProfileOutput is the model's CreateInstanceProfileResponse.
 type CreateInstanceProfileOutput struct {
 	InstanceProfile *InstanceProfile // required
+}
+
+// CreateOpenIDConnectProviderInput is the model's CreateOpenIDConnectProviderRequest.
+type CreateOpenIDConnectProviderInput struct {
+	Url            *string // required
+	ClientIDList   []string
+	ThumbprintList []string
+	Tags           []Tag
+}
+
+// CreateOpenIDConnectProviderOutput is the model's CreateOpenIDConnectProviderResponse.
+type CreateOpenIDConnectProviderOutput struct {
+	OpenIDConnectProviderArn *string
+	Tags                     []Tag
 }
 
 // CreatePolicyInput is the model's CreatePolicyRequest.
@@ -214,6 +234,11 @@ type DeleteLoginProfileInput struct {
 	UserName *string
 }
 
+// DeleteOpenIDConnectProviderInput is the model's DeleteOpenIDConnectProviderRequest.
+type DeleteOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn *string // required
+}
+
 // DeletePolicyInput is the model's DeletePolicyRequest.
 type DeletePolicyInput struct {
 	PolicyArn *string // required
@@ -289,6 +314,11 @@ type DetachRolePolicyInput struct {
 type DetachUserPolicyInput struct {
 	UserName  *string // required
 	PolicyArn *string // required
+}
+
+// EnableOutboundWebIdentityFederationOutput is the model's EnableOutboundWebIdentityFederationResponse.
+type EnableOutboundWebIdentityFederationOutput struct {
+	IssuerIdentifier *string
 }
 
 // EvaluationResult is the model's EvaluationResult.
@@ -404,6 +434,26 @@ type GetLoginProfileInput struct {
 // GetLoginProfileOutput is the model's GetLoginProfileResponse.
 type GetLoginProfileOutput struct {
 	LoginProfile *LoginProfile // required
+}
+
+// GetOpenIDConnectProviderInput is the model's GetOpenIDConnectProviderRequest.
+type GetOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn *string // required
+}
+
+// GetOpenIDConnectProviderOutput is the model's GetOpenIDConnectProviderResponse.
+type GetOpenIDConnectProviderOutput struct {
+	Url            *string
+	ClientIDList   []string
+	ThumbprintList []string
+	CreateDate     *time.Time
+	Tags           []Tag
+}
+
+// GetOutboundWebIdentityFederationInfoOutput is the model's GetOutboundWebIdentityFederationInfoResponse.
+type GetOutboundWebIdentityFederationInfoOutput struct {
+	IssuerIdentifier  *string
+	JwtVendingEnabled *bool
 }
 
 // GetPolicyInput is the model's GetPolicyRequest.
@@ -704,6 +754,29 @@ type ListMFADevicesOutput struct {
 	Marker      *string
 }
 
+// ListOpenIDConnectProviderTagsInput is the model's ListOpenIDConnectProviderTagsRequest.
+type ListOpenIDConnectProviderTagsInput struct {
+	OpenIDConnectProviderArn *string // required
+	Marker                   *string
+	MaxItems                 *int32
+}
+
+// ListOpenIDConnectProviderTagsOutput is the model's ListOpenIDConnectProviderTagsResponse.
+type ListOpenIDConnectProviderTagsOutput struct {
+	Tags        []Tag // required
+	IsTruncated *bool
+	Marker      *string
+}
+
+// ListOpenIDConnectProvidersInput is the model's ListOpenIDConnectProvidersRequest.
+type ListOpenIDConnectProvidersInput struct {
+}
+
+// ListOpenIDConnectProvidersOutput is the model's ListOpenIDConnectProvidersResponse.
+type ListOpenIDConnectProvidersOutput struct {
+	OpenIDConnectProviderList []OpenIDConnectProviderListEntry
+}
+
 // ListPoliciesInput is the model's ListPoliciesRequest.
 type ListPoliciesInput struct {
 	Scope             *PolicyScopeType
@@ -921,6 +994,11 @@ type ManagedPolicyDetail struct {
 	PolicyVersionList             []PolicyVersion
 }
 
+// OpenIDConnectProviderListEntry is the model's OpenIDConnectProviderListEntry.
+type OpenIDConnectProviderListEntry struct {
+	Arn *string
+}
+
 // OrganizationsDecisionDetail is the model's OrganizationsDecisionDetail.
 type OrganizationsDecisionDetail struct {
 	AllowedByOrganizations *bool
@@ -1030,6 +1108,12 @@ type PutUserPolicyInput struct {
 	UserName       *string // required
 	PolicyName     *string // required
 	PolicyDocument *string // required
+}
+
+// RemoveClientIDFromOpenIDConnectProviderInput is the model's RemoveClientIDFromOpenIDConnectProviderRequest.
+type RemoveClientIDFromOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn *string // required
+	ClientID                 *string // required
 }
 
 // RemoveRoleFromInstanceProfileInput is the model's RemoveRoleFromInstanceProfileRequest.
@@ -1184,6 +1268,12 @@ type TagInstanceProfileInput struct {
 	Tags                []Tag   // required
 }
 
+// TagOpenIDConnectProviderInput is the model's TagOpenIDConnectProviderRequest.
+type TagOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn *string // required
+	Tags                     []Tag   // required
+}
+
 // TagPolicyInput is the model's TagPolicyRequest.
 type TagPolicyInput struct {
 	PolicyArn *string // required
@@ -1212,6 +1302,12 @@ type TagUserInput struct {
 type UntagInstanceProfileInput struct {
 	InstanceProfileName *string  // required
 	TagKeys             []string // required
+}
+
+// UntagOpenIDConnectProviderInput is the model's UntagOpenIDConnectProviderRequest.
+type UntagOpenIDConnectProviderInput struct {
+	OpenIDConnectProviderArn *string  // required
+	TagKeys                  []string // required
 }
 
 // UntagPolicyInput is the model's UntagPolicyRequest.
@@ -1250,6 +1346,12 @@ type UpdateGroupInput struct {
 	GroupName    *string // required
 	NewPath      *string
 	NewGroupName *string
+}
+
+// UpdateOpenIDConnectProviderThumbprintInput is the model's UpdateOpenIDConnectProviderThumbprintRequest.
+type UpdateOpenIDConnectProviderThumbprintInput struct {
+	OpenIDConnectProviderArn *string  // required
+	ThumbprintList           []string // required
 }
 
 // UpdateRoleDescriptionInput is the model's UpdateRoleDescriptionRequest.
@@ -1329,6 +1431,9 @@ type SimulateCustomPolicyOutput = SimulatePolicyResponse
 // SimulatePrincipalPolicyOutput shares its members with other operations.
 type SimulatePrincipalPolicyOutput = SimulatePolicyResponse
 
+// AddClientIDToOpenIDConnectProviderOutput has no members.
+type AddClientIDToOpenIDConnectProviderOutput struct{}
+
 // AddRoleToInstanceProfileOutput has no members.
 type AddRoleToInstanceProfileOutput struct{}
 
@@ -1365,6 +1470,9 @@ type DeleteInstanceProfileOutput struct{}
 // DeleteLoginProfileOutput has no members.
 type DeleteLoginProfileOutput struct{}
 
+// DeleteOpenIDConnectProviderOutput has no members.
+type DeleteOpenIDConnectProviderOutput struct{}
+
 // DeletePolicyOutput has no members.
 type DeletePolicyOutput struct{}
 
@@ -1398,11 +1506,23 @@ type DetachRolePolicyOutput struct{}
 // DetachUserPolicyOutput has no members.
 type DetachUserPolicyOutput struct{}
 
+// DisableOutboundWebIdentityFederationInput has no members.
+type DisableOutboundWebIdentityFederationInput struct{}
+
+// DisableOutboundWebIdentityFederationOutput has no members.
+type DisableOutboundWebIdentityFederationOutput struct{}
+
+// EnableOutboundWebIdentityFederationInput has no members.
+type EnableOutboundWebIdentityFederationInput struct{}
+
 // GetAccountPasswordPolicyInput has no members.
 type GetAccountPasswordPolicyInput struct{}
 
 // GetAccountSummaryInput has no members.
 type GetAccountSummaryInput struct{}
+
+// GetOutboundWebIdentityFederationInfoInput has no members.
+type GetOutboundWebIdentityFederationInfoInput struct{}
 
 // PutGroupPolicyOutput has no members.
 type PutGroupPolicyOutput struct{}
@@ -1419,6 +1539,9 @@ type PutUserPermissionsBoundaryOutput struct{}
 // PutUserPolicyOutput has no members.
 type PutUserPolicyOutput struct{}
 
+// RemoveClientIDFromOpenIDConnectProviderOutput has no members.
+type RemoveClientIDFromOpenIDConnectProviderOutput struct{}
+
 // RemoveRoleFromInstanceProfileOutput has no members.
 type RemoveRoleFromInstanceProfileOutput struct{}
 
@@ -1431,6 +1554,9 @@ type SetDefaultPolicyVersionOutput struct{}
 // TagInstanceProfileOutput has no members.
 type TagInstanceProfileOutput struct{}
 
+// TagOpenIDConnectProviderOutput has no members.
+type TagOpenIDConnectProviderOutput struct{}
+
 // TagPolicyOutput has no members.
 type TagPolicyOutput struct{}
 
@@ -1442,6 +1568,9 @@ type TagUserOutput struct{}
 
 // UntagInstanceProfileOutput has no members.
 type UntagInstanceProfileOutput struct{}
+
+// UntagOpenIDConnectProviderOutput has no members.
+type UntagOpenIDConnectProviderOutput struct{}
 
 // UntagPolicyOutput has no members.
 type UntagPolicyOutput struct{}
@@ -1460,6 +1589,9 @@ type UpdateAssumeRolePolicyOutput struct{}
 
 // UpdateGroupOutput has no members.
 type UpdateGroupOutput struct{}
+
+// UpdateOpenIDConnectProviderThumbprintOutput has no members.
+type UpdateOpenIDConnectProviderThumbprintOutput struct{}
 
 // UpdateUserOutput has no members.
 type UpdateUserOutput struct{}
