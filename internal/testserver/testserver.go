@@ -75,10 +75,15 @@ func (l testLog) Write(p []byte) (int, error) {
 // Do signs r for service with k and sends it. The body must be the one r was made with.
 func (s *Server) Do(t testing.TB, k Keys, service string, r *http.Request, body []byte) *Response {
 	t.Helper()
+	return s.doIn(t, Region, k, service, r, body)
+}
+
+func (s *Server) doIn(t testing.TB, region string, k Keys, service string, r *http.Request, body []byte) *Response {
+	t.Helper()
 	sum := sha256.Sum256(body)
 	err := sigv4.Sign(r, &sigv4.SignInput{
 		AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey, SessionToken: k.SessionToken,
-		Region: Region, Service: service, Time: time.Now(), BodySHA256: hex.EncodeToString(sum[:]),
+		Region: region, Service: service, Time: time.Now(), BodySHA256: hex.EncodeToString(sum[:]),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -114,10 +119,16 @@ func (s *Server) REST(t testing.TB, k Keys, service, method, path string, in any
 // JSON11 makes one JSON 1.1 call.
 func (s *Server) JSON11(t testing.TB, k Keys, service, target string, in any) *Response {
 	t.Helper()
+	return s.JSON11In(t, Region, k, service, target, in)
+}
+
+// JSON11In is JSON11 in another region.
+func (s *Server) JSON11In(t testing.TB, region string, k Keys, service, target string, in any) *Response {
+	t.Helper()
 	body := mustJSON(t, in)
 	r := s.request(t, http.MethodPost, "/", "application/x-amz-json-1.1", body)
 	r.Header.Set("X-Amz-Target", target)
-	return s.Do(t, k, service, r, body)
+	return s.doIn(t, region, k, service, r, body)
 }
 
 // Query makes one call of the query protocol: version 2010-05-08 for iam, 2011-06-15 for sts. Parameters come as

@@ -64,6 +64,9 @@ func Parse(text string) (*Token, error) {
 	if len(text) > MaxToken {
 		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrToken, MaxToken)
 	}
+	if strings.ContainsFunc(text, notCompact) { // the library would skip white space: one spelling of a token only
+		return nil, fmt.Errorf("%w: it is not a signed JSON Web Token", ErrToken)
+	}
 	jws, err := jose.ParseSignedCompact(text, algorithms)
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, fmt.Errorf("%w: it is not a signed JSON Web Token with an accepted algorithm", ErrToken)
@@ -78,6 +81,11 @@ func Parse(text string) (*Token, error) {
 		return nil, missing("iss")
 	}
 	return t, nil
+}
+
+// notCompact tells what does not belong into a compact serialization (RFC 7515 §7.1).
+func notCompact(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
 // Verify checks a token against the provider that its issuer names. The error wraps one of this package's.

@@ -50,7 +50,7 @@ func (s *Service) AssumeRoleWithWebIdentity(ctx context.Context, call *awsapi.Ca
 		return nil, awsapi.Errorf("Throttling", http.StatusBadRequest, "Rate exceeded")
 	}
 	if err := s.cfg.DB.Fresh(call.Now); err != nil {
-		return nil, err
+		return nil, awsapi.Errorf("ServiceUnavailable", http.StatusServiceUnavailable, "The service is unavailable: this node has lost contact with its store").Because(err)
 	}
 	if in.ProviderId != nil {
 		return nil, awsapi.Validation("ProviderId is for OAuth 2.0 access tokens, which are not supported: leave it out for OpenID Connect ID tokens")
