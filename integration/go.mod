@@ -25,7 +25,6 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/signin v1.12.3 // indirect
 	github.com/aws/aws-sdk-go-v2/service/sso v1.39.3 // indirect
 	github.com/aws/aws-sdk-go-v2/service/ssooidc v1.44.3 // indirect
-	github.com/coreos/go-oidc/v3 v3.21.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
@@ -36,7 +35,11 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+<<<<<<< HEAD
 	golang.org/x/exp v0.0.0-20220921023135-46d9e7742f1e // indirect
+=======
+	golang.org/x/oauth2 v0.36.0 // indirect
+>>>>>>> c8114ec (Web identity: documentation, integration tests with the CLI, the SDK and an independent verifier)
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
@@ -51,7 +54,12 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/pcaconnectorad v1.16.2
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.8
 	github.com/aws/smithy-go v1.28.8
+<<<<<<< HEAD
 	github.com/cedar-policy/cedar-go v1.9.0
+=======
+	github.com/coreos/go-oidc/v3 v3.21.0
+	github.com/go-jose/go-jose/v4 v4.1.8
+>>>>>>> c8114ec (Web identity: documentation, integration tests with the CLI, the SDK and an independent verifier)
 	github.com/google/go-cmp v0.7.0
 )
 

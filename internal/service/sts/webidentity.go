@@ -84,7 +84,7 @@ func (s *Service) AssumeRoleWithWebIdentity(ctx context.Context, call *awsapi.Ca
 
 // verify finds the token's provider in the role's account and has the token checked against it.
 func (s *Service) verify(ctx context.Context, a *webAssume, account arn.AccountID) error {
-	token, err := webidentity.Parse(*a.in.WebIdentityToken)
+	token, err := webidentity.Parse(strings.TrimSpace(*a.in.WebIdentityToken)) // a token from a file ends with a line break
 	if err != nil {
 		return webError(err)
 	}
