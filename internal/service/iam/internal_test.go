@@ -75,7 +75,7 @@ func TestEveryOperationIsBound(t *testing.T) {
 func TestQuotasOfAWS(t *testing.T) {
 	q := AWSQuotas().withDefaults()
 	want := Quotas{
-		Roles: 1000, Users: 5000, Policies: 1500, Groups: 300, InstanceProfiles: 1000,
+		Roles: 1000, Users: 5000, Policies: 1500, Groups: 300, InstanceProfiles: 1000, OIDCProviders: 100,
 		AttachedPerRole: 10, AttachedPerUser: 10, AttachedPerGroup: 10, GroupsPerUser: 10, TrustPolicySize: 2048,
 	}
 	if q != want {
