@@ -35,11 +35,8 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
-<<<<<<< HEAD
 	golang.org/x/exp v0.0.0-20220921023135-46d9e7742f1e // indirect
-=======
 	golang.org/x/oauth2 v0.36.0 // indirect
->>>>>>> c8114ec (Web identity: documentation, integration tests with the CLI, the SDK and an independent verifier)
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
@@ -54,12 +51,9 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/pcaconnectorad v1.16.2
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.8
 	github.com/aws/smithy-go v1.28.8
-<<<<<<< HEAD
 	github.com/cedar-policy/cedar-go v1.9.0
-=======
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/go-jose/go-jose/v4 v4.1.8
->>>>>>> c8114ec (Web identity: documentation, integration tests with the CLI, the SDK and an independent verifier)
 	github.com/google/go-cmp v0.7.0
 )
 
