@@ -65,6 +65,8 @@ account's root access key instead of a random one.`,
 	f.StringVar(&cfg.OIDCIssuer, "oidc-issuer", "", "`URL` that the accounts' OpenID Connect issuers begin with (default: the first listener's)")
 	f.StringSliceVar(&cfg.OIDCAllow, "oidc-allow", nil, "`network` (CIDR) in which OpenID Connect providers may be asked for keys beside public addresses, repeatable")
 	f.StringVar(&cfg.OIDCRoots, "oidc-ca", "", "PEM `file` of CAs for OpenID Connect providers, beside the system's")
+	f.StringSliceVar(&cfg.RevocationFetchAllow, "revocation-fetch-allow", nil, "`where` revocation of certificates may be asked for, repeatable: CIDR, address or host, with :PORT if not 80 or 443, public or none (default: public)")
+	f.DurationVar(&cfg.RevocationRefresh, "revocation-refresh", 10*time.Minute, "`age` at which fetched CRLs and OCSP answers are fetched again")
 	f.DurationVar(&cfg.EventRetention, "event-retention", 90*24*time.Hour, "how long events can be looked up")
 	f.StringSliceVar(&cfg.S3IAMSockets, "s3-iam-socket", nil, "Unix `socket` for a Versity S3 Gateway, repeatable: PATH for the first account, ACCOUNT=PATH for another (docs/s3.md)")
 	f.StringVar(&cfg.S3DataEvents, "s3-data-events", "denied", "which S3 `decisions` are recorded: denied or all")

@@ -37,6 +37,7 @@ var tiers = []struct {
 	{"internal/webissuer", 4},
 	{"internal/audit", 4},
 	{"internal/awsapi", 5},
+	{"internal/revocation", 5},
 	{"internal/gate", 6},
 	{"internal/authority", 6},
 	{"internal/adtemplate", 6},

@@ -18,12 +18,14 @@ type CRL struct {
 	tbs        []byte
 	issuer     []byte // DER of the issuer name
 	issuerKey  dn.Key
+	nameID     [16]byte
 	algorithm  x509.SignatureAlgorithm
 	signature  []byte
 	thisUpdate time.Time
 	nextUpdate time.Time // zero if absent
 	number     *big.Int  // nil if absent
 	index      serialIndex
+	scope      scope
 }
 
 // ThisUpdate returns when the list was issued.

@@ -18,9 +18,12 @@ import (
 
 // ParseCRL reads a complete CRL, PEM (one X509 CRL block) or DER. It does not check the
 // signature. The error is an *[Error] whose text suits a ValidationException.
-func ParseCRL(data []byte) (*CRL, error) {
-	if len(data) > 2*MaxCRLBytes {
-		return nil, refuse(Malformed, msgBadCRL, "it is larger than %d bytes", MaxCRLBytes)
+func ParseCRL(data []byte) (*CRL, error) { return ParseCRLMax(data, MaxCRLBytes) }
+
+// ParseCRLMax is [ParseCRL] with another bound on the DER form, in bytes; below 1 GiB.
+func ParseCRLMax(data []byte, most int) (*CRL, error) {
+	if len(data) > 2*most {
+		return nil, refuse(Malformed, msgBadCRL, "it is larger than %d bytes", most)
 	}
 	der := data
 	if bytes.Contains(data, []byte("-----BEGIN ")) && (len(data) == 0 || data[0] != 0x30) {
@@ -37,8 +40,8 @@ func ParseCRL(data []byte) (*CRL, error) {
 	} else {
 		der = bytes.Clone(data)
 	}
-	if len(der) > MaxCRLBytes {
-		return nil, refuse(Malformed, msgBadCRL, "it is larger than %d bytes", MaxCRLBytes)
+	if len(der) > most {
+		return nil, refuse(Malformed, msgBadCRL, "it is larger than %d bytes", most)
 	}
 	c, err := parseCRL(der)
 	if err != nil {
@@ -83,7 +86,7 @@ func parseCRL(der []byte) (*CRL, error) {
 		return nil, errors.New("its two signature algorithms differ")
 	}
 	c.algorithm = signatureAlgorithm(inner)
-	c.issuer, c.issuerKey = issuer, dn.KeyOf(issuer)
+	c.issuer, c.issuerKey, c.nameID = issuer, dn.KeyOf(issuer), NameID(issuer)
 	if name, err := dn.Parse(issuer); err != nil || len(name) == 0 {
 		return nil, errors.New("its issuer name is missing or malformed")
 	}
@@ -150,7 +153,7 @@ func (c *CRL) readExtensions(tbs *cryptobyte.String) error {
 		case "2.5.29.27":
 			return errors.New("it is a delta list, a complete one is required")
 		case "2.5.29.28":
-			return checkDistributionPoint(value)
+			return c.scope.read(value)
 		case "2.5.29.35", "2.5.29.18", "2.5.29.46": // authority key id, issuer alternative name, freshest CRL
 		default:
 			if critical {
@@ -159,40 +162,6 @@ func (c *CRL) readExtensions(tbs *cryptobyte.String) error {
 		}
 		return nil
 	})
-}
-
-// checkDistributionPoint reads an issuingDistributionPoint (RFC 5280 §5.2.5). A list that is
-// limited to some certificates or reasons still revokes what it lists. Only a list whose entries
-// may belong to other issuers, or are no public key certificates, would be misread.
-func checkDistributionPoint(value []byte) error {
-	s := cryptobyte.String(value)
-	var idp cryptobyte.String
-	if !s.ReadASN1(&idp, cbasn1.SEQUENCE) || !s.Empty() {
-		return errors.New("its issuing distribution point is malformed")
-	}
-	for !idp.Empty() {
-		var content cryptobyte.String
-		var tag cbasn1.Tag
-		if !idp.ReadAnyASN1(&content, &tag) {
-			return errors.New("its issuing distribution point is malformed")
-		}
-		set := len(content) == 1 && content[0] != 0
-		switch tag {
-		case cbasn1.Tag(4).ContextSpecific():
-			if set {
-				return errors.New("it is an indirect list, which is not supported")
-			}
-		case cbasn1.Tag(5).ContextSpecific():
-			if set {
-				return errors.New("it lists attribute certificates only")
-			}
-		case cbasn1.Tag(0).ContextSpecific().Constructed(), cbasn1.Tag(1).ContextSpecific(),
-			cbasn1.Tag(2).ContextSpecific(), cbasn1.Tag(3).ContextSpecific():
-		default:
-			return errors.New("its issuing distribution point is malformed")
-		}
-	}
-	return nil
 }
 
 func readTime(s *cryptobyte.String, out *time.Time) bool {

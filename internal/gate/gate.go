@@ -156,6 +156,9 @@ func (g *Gate) SessionPrincipal(ctx context.Context, sess *sessiontoken.Session)
 		p.Session, p.AccessKeyID = sess, sess.AccessKeyID
 		return p, nil
 	}
+	if err := g.stillLives(ctx, sess); err != nil {
+		return nil, err
+	}
 	role, err := g.view.Role(ctx, sess.Account, sess.RoleName)
 	if errors.Is(err, store.ErrNotFound) || err == nil && role.Row.Role.ID != sess.RoleID {
 		return nil, errToken()

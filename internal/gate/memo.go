@@ -16,6 +16,7 @@ import (
 // sessionMemo is what the requests of one session share while its token is remembered.
 type sessionMemo struct {
 	bound atomic.Pointer[boundPrincipal]
+	life  atomic.Pointer[lifeFinding]
 	key   atomic.Pointer[scopedKey]
 
 	once      sync.Once

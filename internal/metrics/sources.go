@@ -10,11 +10,12 @@ import (
 type Subsystem string
 
 const (
-	SubsystemCache     Subsystem = "cache"
-	SubsystemAudit     Subsystem = "audit"
-	SubsystemStore     Subsystem = "store"
-	SubsystemSession   Subsystem = "session"
-	SubsystemPrivateCA Subsystem = "private_ca"
+	SubsystemCache      Subsystem = "cache"
+	SubsystemAudit      Subsystem = "audit"
+	SubsystemStore      Subsystem = "store"
+	SubsystemSession    Subsystem = "session"
+	SubsystemPrivateCA  Subsystem = "private_ca"
+	SubsystemRevocation Subsystem = "revocation"
 )
 
 // Gauge shows what read returns at the time of a scrape, as rolecall_SUBSYSTEM_NAME. It fails when the name is taken or no metric

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/revocation"
 )
 
 // Config says how one rolecalld runs. The zero value plus DataDir is a working server on loopback.
@@ -95,6 +96,15 @@ type Config struct {
 	// OIDCRoots is a PEM file of CAs for the providers' servers, beside the system's. Default: none.
 	OIDCRoots string
 
+	// RevocationFetchAllow says where certificates' revocation may be asked for, where a trust anchor wants that: CIDR,
+	// address or host name, with ":PORT" if it is neither 80 nor 443; "public" for public unicast addresses; "none".
+	// Default: public.
+	RevocationFetchAllow []string
+
+	// RevocationRefresh is the age at which a CRL or OCSP answer is fetched again, however long it is valid. Default: 10m,
+	// at least 1s.
+	RevocationRefresh time.Duration
+
 	// EventRetention is how long events can be looked up. Default: 90 days, as in CloudTrail; at least 1 hour.
 	EventRetention time.Duration
 
@@ -127,6 +137,15 @@ func (c *Config) normalise() error {
 	}
 	if c.EventRetention == 0 {
 		c.EventRetention = 90 * 24 * time.Hour
+	}
+	if c.RevocationRefresh == 0 {
+		c.RevocationRefresh = revocation.DefaultRefresh
+	}
+	if c.RevocationRefresh < time.Second {
+		return fmt.Errorf("revocation answers are refreshed after at least 1s, not %s", c.RevocationRefresh)
+	}
+	if _, err := revocation.ParseAllow(c.RevocationFetchAllow); err != nil {
+		return err
 	}
 	if c.EventRetention < time.Hour {
 		return fmt.Errorf("events are kept for at least 1h, not %s", c.EventRetention)

@@ -23,12 +23,25 @@ func (s *Server) maintain(ctx context.Context) {
 		if err := s.purgeEvents(ctx, time.Now().Add(-s.cfg.EventRetention)); err != nil && ctx.Err() == nil {
 			s.log.Warn("old events could not be removed", "error", err)
 		}
+		if err := s.purgeLearned(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("old revocations could not be removed", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// learnedRetention outlasts every session of a certificate from before it was learnt to be revoked: 12 hours, and one of
+// a chained session.
+const learnedRetention = 48 * time.Hour
+
+func (s *Server) purgeLearned(ctx context.Context) error {
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		return tx.DeleteLearnedRevocationsBefore(tx.Now.Add(-learnedRetention))
+	})
 }
 
 // purgeEvents removes events older than before in small transactions.

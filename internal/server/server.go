@@ -21,6 +21,7 @@ import (
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/revocation"
 	"github.com/rolecall/rolecall/internal/service/acmpca"
 	"github.com/rolecall/rolecall/internal/service/pcaconnectorad"
 	"github.com/rolecall/rolecall/internal/service/rolesanywhere"
@@ -60,6 +61,7 @@ type Server struct {
 	publicHandler http.Handler
 
 	anywhere   *rolesanywhere.Service
+	revocation *revocation.Checker
 	privateCA  *acmpca.Service
 	connectors *pcaconnectorad.Service
 	issuer     *webissuer.Issuer
@@ -235,6 +237,7 @@ func (s *Server) assemble(background context.Context) error {
 	s.work(func() { s.connectors.Run(background) })
 	s.work(func() { s.issuer.Run(background) })
 	s.work(func() { s.maintain(background) })
+	s.work(func() { s.revocation.Run(background) })
 	s.work(func() { trim(background, trimInterval) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })
 	// The checks share a deadline: the one that may wait comes last.

@@ -7,6 +7,7 @@ import (
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/revocation"
 	"github.com/rolecall/rolecall/internal/service/acmpca"
 	"github.com/rolecall/rolecall/internal/service/cloudtrail"
 	"github.com/rolecall/rolecall/internal/service/iam"
@@ -24,7 +25,14 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 	if s.cfg.Quotas == "aws" {
 		sessions, identities = rolesanywhere.AWSQuotas(), iam.AWSQuotas()
 	}
-	s.anywhere = rolesanywhere.New(rolesanywhere.Config{DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Quotas: sessions})
+	allow, err := revocation.ParseAllow(s.cfg.RevocationFetchAllow)
+	if err != nil {
+		return err
+	}
+	s.revocation = revocation.NewChecker(revocation.Config{DB: s.db, Allow: allow, Refresh: s.cfg.RevocationRefresh, Log: s.log})
+	s.anywhere = rolesanywhere.New(rolesanywhere.Config{
+		DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Revocation: s.revocation, Quotas: sessions,
+	})
 	ca, err := s.privateCAConfig()
 	if err != nil {
 		return err
@@ -88,13 +96,16 @@ func (s *Server) gauges(sealer *sessiontoken.Sealer) error {
 		}
 	}
 	for _, c := range []struct {
+		sub        metrics.Subsystem
 		name, help string
 		read       func() int64
 	}{
-		{"crl_generated_total", "Revocation lists of private CAs that were published (AWS: CRLGenerated).", func() int64 { n, _ := s.privateCA.Stats(); return n }},
-		{"misconfigured_crl_bucket_total", "Revocation lists that their bucket did not take (AWS: MisconfiguredCRLBucket).", func() int64 { _, n := s.privateCA.Stats(); return n }},
+		{metrics.SubsystemRevocation, "crl_failures_total", "CRLs of trust anchors' CAs that could not be fetched or used.", func() int64 { return s.revocation.Failures(revocation.CRL) }},
+		{metrics.SubsystemRevocation, "ocsp_failures_total", "OCSP questions that got no usable answer.", func() int64 { return s.revocation.Failures(revocation.OCSP) }},
+		{metrics.SubsystemPrivateCA, "crl_generated_total", "Revocation lists of private CAs that were published (AWS: CRLGenerated).", func() int64 { n, _ := s.privateCA.Stats(); return n }},
+		{metrics.SubsystemPrivateCA, "misconfigured_crl_bucket_total", "Revocation lists that their bucket did not take (AWS: MisconfiguredCRLBucket).", func() int64 { _, n := s.privateCA.Stats(); return n }},
 	} {
-		if err := s.metrics.Counter(metrics.SubsystemPrivateCA, c.name, c.help, func() float64 { return float64(c.read()) }); err != nil {
+		if err := s.metrics.Counter(c.sub, c.name, c.help, func() float64 { return float64(c.read()) }); err != nil {
 			return err
 		}
 	}

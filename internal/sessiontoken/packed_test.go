@@ -134,12 +134,21 @@ func FuzzRecord(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	linked, _, err := c.append(nil, linkedSession(), testNow)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(linked)
 	f.Add([]byte{})
 	f.Add([]byte{1, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := c.decode(b)
+		version := byte(2)
+		s, err := c.decode(b, version)
 		if err != nil {
-			return
+			version = 1
+			if s, err = c.decode(b, version); err != nil {
+				return
+			}
 		}
 		// What decodes can be sealed again and means the same.
 		again, _, err := c.append(nil, s, testNow)
@@ -149,7 +158,7 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			t.Fatalf("append of what was decoded: %v", err)
 		}
-		s2, err := c.decode(again)
+		s2, err := c.decode(again, version)
 		if err != nil {
 			t.Fatalf("decode of what was appended: %v", err)
 		}

@@ -11,8 +11,13 @@ import (
 //	role id, name, path ‖ session name ‖ user id, name, path ‖ source identity ‖
 //	[region, trust anchor id, profile id, certificate serial, issuer, fingerprint(32)] ‖ [provider] ‖ packed part (packed.go)
 //
+// In version 2 the first bracket is always there and ends with
+//
+//	trust anchor's account as a number ‖ number of links ‖ links: issuer name(16), issuer key, serial
+//
 // The version of the token is the version of the record: a change of this list needs a new one. What stands in brackets
-// has a flag, and a flag that a node does not know makes it refuse the record: an addition needs a flag only.
+// has a flag, and a flag that a node does not know makes it refuse the record: an addition needs a flag only. Version 2 is
+// written only for what version 1 cannot say, so that nodes of both releases work side by side until somebody asks for it.
 
 // Flags.
 const (
@@ -34,6 +39,14 @@ const (
 	maxRecord     = 10 << 10 // the whole record, packed part included
 	maxStartYears = 9999
 )
+
+// versionOf is the version that says all of s.
+func versionOf(s *Session) byte {
+	if p := s.Provenance; p != nil && (len(p.Links) > 0 || p.Account != "" && p.Account != s.Account) {
+		return 2
+	}
+	return 1
+}
 
 // append appends the record of s. The error wraps [ErrSession] or is [ErrTooLarge].
 func (c *codec) append(b []byte, s *Session, now time.Time) (_ []byte, percent int, err error) {
@@ -74,6 +87,11 @@ func (c *codec) append(b []byte, s *Session, now time.Time) (_ []byte, percent i
 		e.string("certificate serial", p.CertSerial, maxName)
 		e.string("certificate issuer", p.CertIssuer, maxIssuer)
 		e.b = append(e.b, p.CertFingerprint[:]...)
+		if versionOf(s) == 2 {
+			if err := e.origin(p); err != nil {
+				return nil, percent, err
+			}
+		}
 	}
 	if s.Provider != "" {
 		e.string("provider", s.Provider, maxARN)
@@ -165,7 +183,7 @@ func flags(s *Session, deflated bool) (f byte) {
 
 // decode is the inverse of append. It refuses what append would not write; b may be
 // reused afterwards. The input was authenticated, but a record is not trusted to be sane for that.
-func (c *codec) decode(b []byte) (*Session, error) {
+func (c *codec) decode(b []byte, version byte) (*Session, error) {
 	if len(b) > maxRecord {
 		return nil, errRecord
 	}
@@ -187,6 +205,9 @@ func (c *codec) decode(b []byte) (*Session, error) {
 	if f&flagProvenance != 0 {
 		s.Provenance = d.provenance()
 	}
+	if version == 2 {
+		d.origin(s.Provenance)
+	}
 	if f&flagProvider != 0 {
 		if s.Provider = d.string(maxARN); s.Provider == "" {
 			return nil, errRecord // it would have another spelling without the flag
@@ -198,6 +219,12 @@ func (c *codec) decode(b []byte) (*Session, error) {
 	s.Chained = f&flagChained != 0
 	s.MFA = f&flagMFA != 0
 	s.Account = formatAccount(account)
+	if s.Provenance != nil && version == 1 {
+		s.Provenance.Account = s.Account
+	}
+	if versionOf(s) != version {
+		return nil, errRecord
+	}
 	s.IssuedAt = time.Unix(issued, 0).UTC()
 	s.ExpiresAt = s.IssuedAt.Add(life)
 	if err := c.unpack(s, &d, f&flagDeflated != 0); err != nil {

@@ -64,12 +64,26 @@ type Tag struct{ Key, Value string }
 
 // Provenance says which certificate a session came from. It is nil for sessions that did not start with one.
 type Provenance struct {
+	Account         arn.AccountID // the trust anchor's; opening a token of version 1, the session's own
 	Region          arn.Region
 	TrustAnchorID   string   // UUID
 	ProfileID       string   // UUID
 	CertSerial      string   // lower-case hex, even length
 	CertIssuer      string   // distinguished name
 	CertFingerprint [32]byte // SHA-256 of the DER
+	// Links are the certificates whose revocation ends the session, the leaf first, each by its issuer. They are there if
+	// the trust anchor ended sessions when this one, or the one it was chained from, was made.
+	Links []Link
+}
+
+// MaxLinks bounds the links of a session.
+const MaxLinks = 16
+
+// Link names one certificate of a path by its issuer and serial number.
+type Link struct {
+	IssuerName [16]byte // see certchain.NameID
+	IssuerKey  string   // hex SHA-256 of the issuer's public key
+	Serial     string   // lower-case hex, even length
 }
 
 // Session is what a token says. One that [Sealer.Open] returned is shared with other requests: it, its slices and its

@@ -25,10 +25,9 @@ import (
 //
 // with version ‖ key id ‖ access key id as associated data. There is one spelling of a token and no other is accepted.
 const (
-	tokenVersion = 1
-	tokenHeader  = 1 + 4
-	tokenPrefix  = tokenHeader + chacha20poly1305.NonceSizeX
-	aadLength    = tokenHeader + AccessKeyIDLength
+	tokenHeader = 1 + 4
+	tokenPrefix = tokenHeader + chacha20poly1305.NonceSizeX
+	aadLength   = tokenHeader + AccessKeyIDLength
 
 	// Labels of derived keys. No key does two jobs.
 	sealLabel   = "rolecall/sessiontoken/seal/v1"
@@ -100,7 +99,7 @@ func (s *Sealer) Mint(now time.Time, sess *Session) (c Credentials, packedPercen
 	if !ok { // the key left the ring this instant
 		return Credentials{}, 0, fmt.Errorf("%w: the active key is gone", ErrSession)
 	}
-	buf[0] = tokenVersion
+	buf[0] = versionOf(sess)
 	binary.BigEndian.PutUint32(buf[1:], d.key.ID)
 	nonce := buf[tokenHeader:tokenPrefix]
 	rand.Read(nonce) // 192 random bits: no counter is needed
@@ -163,7 +162,7 @@ func (s *Sealer) open(accessKeyID, token string) (*entry, error) {
 		raw = make([]byte, n)
 	}
 	n, err := s.base64.Decode(raw, text)
-	if err != nil || n < tokenPrefix+chacha20poly1305.Overhead || raw[0] != tokenVersion {
+	if err != nil || n < tokenPrefix+chacha20poly1305.Overhead || (raw[0] != 1 && raw[0] != 2) {
 		return nil, ErrInvalid
 	}
 	raw = raw[:n]
@@ -179,7 +178,7 @@ func (s *Sealer) open(accessKeyID, token string) (*entry, error) {
 	if err != nil {
 		return nil, ErrInvalid
 	}
-	sess, err := s.codec.decode(plain)
+	sess, err := s.codec.decode(plain, raw[0])
 	if err != nil {
 		return nil, ErrInvalid
 	}

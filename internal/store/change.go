@@ -30,8 +30,18 @@ const (
 	kindResponder    kind = "ocsp-responder"
 	kindOther        kind = "other" // bumps the revision; nothing cached
 	kindOIDCProvider kind = "oidc-provider"
-	kindOIDCIssuer   kind = "oidc-issuer" // an account's, with its keys
+	kindOIDCIssuer   kind = "oidc-issuer"        // an account's, with its keys
+	kindLearned      kind = "learned-revocation" // an anchor's learnt revocations of serials that begin alike
 )
+
+// trust tells whether sessions of certificates may depend on rows of the kind.
+func (k kind) trust() bool {
+	switch k {
+	case kindTrustAnchor, kindAnchorCRLs, kindAuthority, kindRevoked, kindLearned:
+		return true
+	}
+	return false
+}
 
 // change names one entry of the cached view. It is also the view's key.
 type change struct {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strings"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
@@ -78,6 +79,16 @@ func (tx *Tx) ListTrustAnchors(account arn.AccountID, region arn.Region, limit i
 	return page(tx, scanTrustAnchor, func(a *TrustAnchor) string { return a.ID }, limit,
 		`SELECT `+anchorColumns+` FROM trust_anchors WHERE account = $1 AND region = $2 AND id > $3 ORDER BY id LIMIT $4`,
 		account, region, after)
+}
+
+// ListAllTrustAnchors pages through the anchors of every account and region by account, region and id. after is what the
+// page before ended with, "" for the first one.
+func (tx *Tx) ListAllTrustAnchors(limit int, after string) ([]TrustAnchor, string, error) {
+	account, rest, _ := strings.Cut(after, "/")
+	region, id, _ := strings.Cut(rest, "/")
+	return page(tx, scanTrustAnchor, func(a *TrustAnchor) string { return string(a.Account) + "/" + string(a.Region) + "/" + a.ID }, limit,
+		`SELECT `+anchorColumns+` FROM trust_anchors WHERE (account, region, id) > ($1, $2, $3) ORDER BY account, region, id LIMIT $4`,
+		account, region, id)
 }
 
 // CountTrustAnchors counts those of a region, for quotas.

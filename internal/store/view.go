@@ -20,6 +20,7 @@ type View struct {
 	db    *DB
 	cache *cache
 	loads atomic.Int64
+	trust atomic.Uint64 // see TrustState
 }
 
 func newView(db *DB, entries int) *View { return &View{db: db, cache: newCache(entries)} }
@@ -300,11 +301,23 @@ func loadRow[T any](db *DB, key change, load func(*Tx, change) (*T, error)) (*Ca
 
 // invalidate forgets what the changes concern.
 func (v *View) invalidate(changes []change) {
+	trust := false
 	for _, c := range changes {
 		if c.kind != kindOther {
 			v.cache.drop(c)
 		}
+		trust = trust || c.kind.trust()
+	}
+	if trust {
+		v.trust.Add(1) // after the drops: who reads the new number reads new rows
 	}
 }
 
-func (v *View) dropAll() { v.cache.dropAll() }
+func (v *View) dropAll() {
+	v.cache.dropAll()
+	v.trust.Add(1)
+}
+
+// TrustState is another number after every change of what sessions of certificates depend on: trust anchors, lists,
+// revocations, private CAs. Whoever reads it before the view may keep a finding for as long as it stays the same.
+func (v *View) TrustState() uint64 { return v.trust.Load() }

@@ -12,6 +12,7 @@ import (
 	"github.com/rolecall/rolecall/internal/awsapi"
 	"github.com/rolecall/rolecall/internal/certattr"
 	"github.com/rolecall/rolecall/internal/certchain"
+	"github.com/rolecall/rolecall/internal/revocation"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
 	"github.com/rolecall/rolecall/sigv4"
@@ -31,6 +32,7 @@ type attempt struct {
 	trusted  bool // the certificate chains to the anchor, even if it is refused
 	attrs    *certattr.Attributes
 	role     *store.Cached[store.RoleBundle]
+	links    []sessiontoken.Link // what ends the session; nil if its anchor ends none
 
 	subjectID   string
 	sessionName string
@@ -214,7 +216,11 @@ func (s *Service) checkCertificate(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	crls, err := s.enabledCRLs(ctx, &a.anchor.Row)
+	options, err := revocation.OptionsOf(a.anchor.Row.Tags)
+	if err != nil {
+		return denied("Untrusted signing certificate: the trust anchor's tags cannot be read: %v", err)
+	}
+	crls, err := revocation.EnabledCRLs(ctx, s.view, &a.anchor.Row)
 	if err != nil {
 		return err
 	}
@@ -232,6 +238,9 @@ func (s *Service) checkCertificate(ctx context.Context, a *attempt) error {
 	a.trusted = true
 	if err := s.checkRevocations(ctx, &a.anchor.Row, ca, a.verified); err != nil {
 		return certificateError(err)
+	}
+	if err := s.askSources(ctx, a, &options, ca); err != nil {
+		return err
 	}
 	a.attrs = rules.Apply(a.verified)
 	a.subjectID = subjectID(a.anchor.Row.Account, a.anchor.Row.Region, a.attrs.Subject)
@@ -258,6 +267,10 @@ func (s *Service) chooseSession(a *attempt) error {
 // mint makes the credentials, records the event and only then builds the answer.
 func (s *Service) mint(ctx context.Context, a *attempt) (*awsapi.Reply, error) {
 	role, anchor, profile := &a.role.Row.Role, &a.anchor.Row, &a.profile.Row
+	origin := &sessiontoken.Provenance{
+		Account: anchor.Account, Region: anchor.Region, TrustAnchorID: anchor.ID, ProfileID: profile.ID,
+		CertSerial: a.verified.SerialHex(), CertIssuer: a.attrs.Issuer, CertFingerprint: a.verified.Fingerprint(), Links: a.links,
+	}
 	tags := make([]sessiontoken.Tag, len(a.attrs.Tags))
 	for i, t := range a.attrs.Tags {
 		tags[i] = sessiontoken.Tag(t)
@@ -268,10 +281,7 @@ func (s *Service) mint(ctx context.Context, a *attempt) (*awsapi.Reply, error) {
 		SourceIdentity: a.attrs.SourceIdentity, Tags: tags,
 		IssuedAt: a.raw.Now, ExpiresAt: a.raw.Now.Add(a.duration),
 		SessionPolicy: profile.SessionPolicy, PolicyARNs: profile.ManagedPolicyARNs,
-		Provenance: &sessiontoken.Provenance{
-			Region: anchor.Region, TrustAnchorID: anchor.ID, ProfileID: profile.ID,
-			CertSerial: a.verified.SerialHex(), CertIssuer: a.attrs.Issuer, CertFingerprint: a.verified.Fingerprint(),
-		},
+		Provenance: origin,
 	}
 	creds, packed, err := s.cfg.Sealer.Mint(a.raw.Now, sess)
 	if errors.Is(err, sessiontoken.ErrTooLarge) {

@@ -2,6 +2,7 @@ package rolesanywhere
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"strings"
 
@@ -19,7 +20,7 @@ func (s *Service) importCRL(_ context.Context, call *awsapi.Call, in *ra.ImportC
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCRL(anchor, in.CrlData); err != nil {
+	if err := checkCRL(call, anchor, in.CrlData); err != nil {
 		return nil, err
 	}
 	tags, err := newTags(in.Tags)
@@ -62,22 +63,41 @@ func anchorOfCRL(call *awsapi.Call, text string) (*store.TrustAnchor, error) {
 }
 
 // checkCRL accepts a list, PEM or DER, that one of the anchor's certificates signed.
-func checkCRL(anchor *store.TrustAnchor, data []byte) error {
+func checkCRL(call *awsapi.Call, anchor *store.TrustAnchor, data []byte) error {
 	crl, err := certchain.ParseCRL(data)
 	if err != nil {
 		return chainValidation(err)
 	}
-	if anchor.SourceType != sourceCertificateBundle {
-		return ra.ValidationException("The trust anchor's certificate authority is not available here: the CRL's signature cannot be checked")
-	}
-	anchors, err := certchain.ParseAnchors(anchor.SourceData)
+	anchors, err := storedAnchors(call.Tx, anchor)
 	if err != nil {
-		return err // it was checked when it was stored
+		return err
+	}
+	if anchors == nil {
+		return ra.ValidationException("The trust anchor's certificate authority is not available here: the CRL's signature cannot be checked")
 	}
 	if err := crl.CheckSignature(anchors); err != nil {
 		return chainValidation(err)
 	}
 	return nil
+}
+
+// storedAnchors are the certificates of an anchor of any kind; nil if its private CA is not there or has none.
+func storedAnchors(tx *store.Tx, anchor *store.TrustAnchor) (*certchain.Anchors, error) {
+	if anchor.SourceType == sourceCertificateBundle {
+		return certchain.ParseAnchors(anchor.SourceData) // it was checked when it was stored
+	}
+	id, ok := authorityOf(anchor)
+	if !ok {
+		return nil, nil
+	}
+	ca, err := tx.GetAuthority(anchor.Account, anchor.Region, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (ca.Status == statusDeleted || len(ca.Certificate) == 0) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return certchain.ParseAnchors(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate})))
 }
 
 func findCRL(call *awsapi.Call, id string) (*store.CRL, error) {
@@ -128,7 +148,7 @@ func updateCRL(_ context.Context, call *awsapi.Call, in *ra.UpdateCrlInput) (*ra
 			return err
 		}
 		c.Data = in.CrlData
-		return checkCRL(anchor, in.CrlData)
+		return checkCRL(call, anchor, in.CrlData)
 	})
 }
 

@@ -24,15 +24,21 @@ type privateCA struct {
 // statusDeleted ends the trust in a CA. A disabled one issues no more, but what it has issued stays good.
 const statusDeleted = "DELETED"
 
+// authorityOf is the id of the private CA that an anchor names, which is in its own account and region.
+func authorityOf(anchor *store.TrustAnchor) (id string, ok bool) {
+	a, err := arn.Parse(anchor.SourceData)
+	id, ok = strings.CutPrefix(a.Resource, "certificate-authority/")
+	return id, err == nil && ok && a.Account == anchor.Account && a.Region == anchor.Region
+}
+
 // privateCAOf resolves an anchor of type AWS_ACM_PCA through the cached view, to the certificate that the CA has now.
 func (s *Service) privateCAOf(ctx context.Context, anchor *store.TrustAnchor) (*privateCA, error) {
 	missing := denied("Untrusted signing certificate: the trust anchor's certificate authority is not available here")
-	a, err := arn.Parse(anchor.SourceData)
-	id, ok := strings.CutPrefix(a.Resource, "certificate-authority/")
-	if err != nil || !ok || a.Account != anchor.Account || a.Region != anchor.Region {
+	id, ok := authorityOf(anchor)
+	if !ok {
 		return nil, missing
 	}
-	row, err := s.view.Authority(ctx, a.Account, a.Region, id)
+	row, err := s.view.Authority(ctx, anchor.Account, anchor.Region, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, missing
 	}

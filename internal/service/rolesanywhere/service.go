@@ -16,6 +16,7 @@ import (
 	"github.com/rolecall/rolecall/internal/certchain"
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/metrics"
+	"github.com/rolecall/rolecall/internal/revocation"
 	"github.com/rolecall/rolecall/internal/sessiontoken"
 	"github.com/rolecall/rolecall/internal/store"
 )
@@ -31,6 +32,9 @@ type Config struct {
 	Audit   *audit.Log
 	Metrics *metrics.Registry
 	Log     *slog.Logger // nil discards
+
+	// Revocation asks online sources where a trust anchor wants that; nil refuses sessions of such anchors.
+	Revocation *revocation.Checker
 
 	// MaxCachedPaths bounds the certificates whose verified path is remembered; 0 is the default of package certchain.
 	MaxCachedPaths int

@@ -2,7 +2,6 @@ package rolesanywhere
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/rolecall/rolecall/internal/certattr"
 	"github.com/rolecall/rolecall/internal/certchain"
@@ -30,32 +29,6 @@ func (s *Service) anchorsOf(ctx context.Context, anchor *store.Cached[store.Trus
 		return nil, nil, err
 	}
 	return c.(*certchain.Anchors), nil, nil
-}
-
-// enabledCRLs are the revocation lists in force for an anchor. One that does not parse is an error: it cannot be ignored.
-func (s *Service) enabledCRLs(ctx context.Context, anchor *store.TrustAnchor) ([]*certchain.CRL, error) {
-	rows, err := s.view.AnchorCRLs(ctx, anchor.Account, anchor.Region, anchor.ID)
-	if err != nil {
-		return nil, err
-	}
-	c, err := rows.Compiled(func(rows *[]store.CRL) (any, error) {
-		var crls []*certchain.CRL
-		for _, row := range *rows {
-			if !row.Enabled {
-				continue
-			}
-			crl, err := certchain.ParseCRL(row.Data)
-			if err != nil {
-				return nil, fmt.Errorf("stored CRL %s: %w", row.ID, err)
-			}
-			crls = append(crls, crl)
-		}
-		return crls, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c.([]*certchain.CRL), nil
 }
 
 // compiledRules are a profile's attribute mappings.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rolecall/rolecall/internal/awsapi"
 	ra "github.com/rolecall/rolecall/internal/awsapi/model/rolesanywhere"
+	"github.com/rolecall/rolecall/internal/revocation"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -33,6 +34,14 @@ func newTags(given []ra.Tag) ([]store.Tag, error) {
 	return tags, nil
 }
 
+// checkSettings refuses tags of a trust anchor that look like settings and are none (docs/revocation.md).
+func checkSettings(tags []store.Tag) error {
+	if _, err := revocation.OptionsOf(tags); err != nil {
+		return ra.ValidationException("%s", err)
+	}
+	return nil
+}
+
 func reservedTag(key string) bool { return len(key) >= 4 && strings.EqualFold(key[:4], "aws:") }
 
 func indexTag(tags []store.Tag, key string) int {
@@ -54,7 +63,12 @@ func findTagged(call *awsapi.Call, k resourceKind, id string) (*tagged, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &tagged{&r.Tags, func() error { return tx.PutTrustAnchor(r) }}, nil
+		return &tagged{&r.Tags, func() error {
+			if err := checkSettings(r.Tags); err != nil {
+				return err
+			}
+			return tx.PutTrustAnchor(r)
+		}}, nil
 	case kindProfile:
 		r, err := tx.GetProfile(call.Account, call.Region, id)
 		if err != nil {

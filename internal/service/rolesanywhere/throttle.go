@@ -10,6 +10,11 @@ import (
 	"github.com/rolecall/rolecall/internal/awsapi"
 )
 
+type anchorRegion struct {
+	account arn.AccountID
+	region  arn.Region
+}
+
 // throttle bounds the sessions per second of each account and region on this node.
 type throttle struct {
 	perSecond int // 0: no bound

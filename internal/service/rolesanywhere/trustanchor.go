@@ -19,6 +19,9 @@ func (s *Service) createTrustAnchor(_ context.Context, call *awsapi.Call, in *ra
 	if err != nil {
 		return nil, err
 	}
+	if err := checkSettings(tags); err != nil {
+		return nil, err
+	}
 	settings, err := mergeNotifications(nil, in.NotificationSettings, call.Account)
 	if err != nil {
 		return nil, err
@@ -40,9 +43,6 @@ func (s *Service) createTrustAnchor(_ context.Context, call *awsapi.Call, in *ra
 		CreatedAt: call.Now, UpdatedAt: call.Now,
 	}
 	if err := call.Tx.CreateTrustAnchor(a); err != nil {
-		return nil, err
-	}
-	if err := noteAnchorRegion(call); err != nil {
 		return nil, err
 	}
 	return &ra.CreateTrustAnchorOutput{TrustAnchor: trustAnchorDetail(a)}, nil
