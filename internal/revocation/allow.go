@@ -47,7 +47,7 @@ func ParseAllow(entries []string) (Allow, error) {
 func parseRule(e string) (r rule, err error) {
 	bad := fmt.Errorf("%q is no CIDR, address or host with an optional :PORT", e)
 	text := e
-	if i := strings.LastIndexByte(e, ':'); i >= 0 && (strings.Count(e, ":") == 1 || e[i-1] == ']') {
+	if i := strings.LastIndexByte(e, ':'); i > 0 && (strings.Count(e, ":") == 1 || e[i-1] == ']') {
 		port, err := strconv.ParseUint(e[i+1:], 10, 16)
 		if err != nil || port == 0 {
 			return rule{}, bad

@@ -35,7 +35,7 @@ func (d *decoder) origin(p *Provenance) {
 	}
 	p.Account = formatAccount(d.number(accountsBelow - 1))
 	n := int(d.number(MaxLinks))
-	if d.bad {
+	if d.bad || n == 0 {
 		return
 	}
 	p.Links = make([]Link, n)

@@ -55,7 +55,7 @@ func TestTokenVersions(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := *c.in
-			want.AccessKeyID = creds.AccessKeyID
+			want.AccessKeyID, want.IssuedAt = creds.AccessKeyID, testNow
 			if d := diff(&want, got); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
 			}
