@@ -45,36 +45,33 @@ type Request struct {
 // [Issuer.Issue] takes it once.
 type Token struct {
 	issuer   *Issuer
-	cert     *x509.Certificate // what to sign
+	cert     *x509.Certificate // the template for what to sign
 	pub      crypto.PublicKey
 	self     bool
+	draft    *draft // what to sign, checked
 	consumed atomic.Bool
 }
 
 // ErrConsumed means that a token was used before.
 var ErrConsumed = errors.New("authority: the issuance token was used before")
 
-// Issue signs what the token says, once.
+// Issue signs what the token says, once. The signature is checked before anybody sees it: a faulty one could tell the key.
 func (i *Issuer) Issue(t *Token) (*x509.Certificate, error) {
-	if t == nil || t.cert == nil || t.issuer != i {
+	if t == nil || t.draft == nil || t.issuer != i {
 		return nil, errors.New("authority: a token of another issuer")
 	}
 	if t.consumed.Swap(true) {
 		return nil, ErrConsumed
 	}
-	parent := i.Certificate
-	if t.self {
-		parent = &x509.Certificate{RawSubject: t.cert.RawSubject}
-	}
-	var der []byte
+	var signature []byte
 	err := i.use(func(key crypto.Signer) (err error) {
-		der, err = x509.CreateCertificate(rand.Reader, t.cert, parent, t.pub, key)
+		signature, err = crypto.SignMessage(key, rand.Reader, t.draft.tbs, t.draft.hash)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return x509.ParseCertificate(der)
+	return t.draft.seal(i.PublicKey, signature)
 }
 
 // use opens the CA's key and makes sure that it is the CA's.

@@ -3,12 +3,8 @@ package authority
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"strings"
 
 	"github.com/rolecall/rolecall/internal/certchain"
 )
@@ -209,30 +205,18 @@ func alternativeNames(r *Request) (der []byte, ok bool, err error) {
 	return e.Value, true, checkNames(e.Value)
 }
 
-// rehearse signs the certificate with a key that is thrown away and reads it back, so that nothing which a parser
-// refuses, or which the CA's own certificates forbid, is ever signed with the CA's key.
+// rehearse makes what is to be signed and reads it back, so that nothing which a parser refuses, or which the CA's own
+// certificates forbid, is ever signed with the CA's key.
 func (t *Token) rehearse(template *Template) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	parent := t.issuer.Certificate
+	if t.self {
+		parent = &x509.Certificate{RawSubject: t.cert.RawSubject}
+	}
+	d, err := newDraft(t.cert, parent, t.pub, t.issuer.PublicKey)
 	if err != nil {
 		return err
 	}
-	parent := &x509.Certificate{RawSubject: t.cert.RawSubject}
-	if !t.self {
-		parent.RawSubject = t.issuer.Certificate.RawSubject
-	}
-	trial := *t.cert
-	trial.SignatureAlgorithm = x509.ECDSAWithSHA256
-	der, err := x509.CreateCertificate(rand.Reader, &trial, parent, t.pub, key)
-	if err != nil {
-		return refuse(BadArgument, "the certificate cannot be made: %s", clip(strings.TrimPrefix(err.Error(), "x509: ")))
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return refuse(BadArgument, "the certificate could not be read back: %s", clip(strings.TrimPrefix(err.Error(), "x509: ")))
-	}
-	if len(der) > certchain.MaxCertificateBytes {
-		return refuse(BadArgument, "the certificate would be larger than %d bytes", certchain.MaxCertificateBytes)
-	}
+	cert := d.cert
 	signs := cert.KeyUsage&x509.KeyUsageCertSign != 0
 	switch {
 	case signs && !cert.IsCA: // RFC 5280 §4.2.1.3
@@ -247,6 +231,7 @@ func (t *Token) rehearse(template *Template) error {
 			}
 		}
 	}
+	t.draft = d
 	if t.self {
 		return nil
 	}
