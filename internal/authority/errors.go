@@ -1,6 +1,12 @@
 package authority
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrUnavailable is wrapped when a key cannot be reached now: its token is out, or does not answer.
+var ErrUnavailable = errors.New("the key of the certificate authority cannot be reached")
 
 // Reason is the bounded class of a refusal. Callers map it to their API's exceptions.
 type Reason string

@@ -46,7 +46,7 @@ type Keys interface {
 // sealLabel is the key ring label of CA keys. It never changes: sealed keys are stored.
 const sealLabel = "certificate-authority-key"
 
-// SealedKeys keeps CA keys under the key ring, bound to the CA's id. A key is open only while it is used.
+// SealedKeys keeps CA keys under the key ring, bound to the CA's id.
 type SealedKeys struct{ Ring *keyring.Ring }
 
 // Generate implements [Keys].
@@ -63,22 +63,37 @@ func (k SealedKeys) Generate(id string, a KeyAlgorithm) ([]byte, error) {
 	return k.Ring.Seal(sealLabel, []byte(id), der), nil
 }
 
+// Opener is implemented by Keys whose keys can be kept open.
+type Opener interface {
+	// Open returns the key, which the caller may keep for a while.
+	Open(id string, ref []byte) (crypto.Signer, error)
+}
+
 // Use implements [Keys].
 func (k SealedKeys) Use(id string, ref []byte, fn func(crypto.Signer) error) error {
+	key, err := k.Open(id, ref)
+	if err != nil {
+		return err
+	}
+	return fn(key)
+}
+
+// Open implements [Opener].
+func (k SealedKeys) Open(id string, ref []byte) (crypto.Signer, error) {
 	der, err := k.Ring.Open(sealLabel, []byte(id), ref)
 	if err != nil {
-		return fmt.Errorf("key of certificate authority %s: %w", id, err)
+		return nil, fmt.Errorf("key of certificate authority %s: %w", id, err)
 	}
 	defer clear(der)
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return fmt.Errorf("key of certificate authority %s is damaged", id)
+		return nil, fmt.Errorf("key of certificate authority %s is damaged", id)
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return fmt.Errorf("key of certificate authority %s cannot sign", id)
+		return nil, fmt.Errorf("key of certificate authority %s cannot sign", id)
 	}
-	return fn(signer)
+	return signer, nil
 }
 
 func newKey(a KeyAlgorithm) (crypto.Signer, error) {

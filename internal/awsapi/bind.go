@@ -13,17 +13,20 @@ type Resource struct{ Type, Name, ARN string }
 
 // Binding is an operation with the code that implements it; see [Bind].
 type Binding struct {
-	op       *Operation
-	plan     *wire.Plan
-	newIn    func() any
-	need     func(context.Context, *Call, any) ([]Need, error)
-	call     func(context.Context, *Call, any) (any, error)
-	record   func(in, out any) []Resource
-	ahead    func(context.Context, *Call, any) error
-	noTx     bool
-	noAudit  bool
-	unsigned bool
-	err      error
+	op     *Operation
+	plan   *wire.Plan
+	newIn  func() any
+	need   func(context.Context, *Call, any) ([]Need, error)
+	call   func(context.Context, *Call, any) (any, error)
+	record func(in, out any) []Resource
+	ahead  func(context.Context, *Call, any) error
+	noTx   bool
+	// Both or neither: see Prepared.
+	preparedNeed func(context.Context, *Call, any) ([]Need, error)
+	prepared     func(ctx context.Context, c *Call, in any, join func(out any, commit func() (any, error)) error) error
+	noAudit      bool
+	unsigned     bool
+	err          error
 }
 
 // BindOption changes how a bound operation runs.
@@ -81,6 +84,9 @@ func Bind[In, Out any](op *Operation, need func(context.Context, *Call, *In) ([]
 	}
 	if b.err == nil && b.unsigned && (b.need != nil || !op.ReadOnly) {
 		b.err = fmt.Errorf("%s: an unsigned operation authorizes by itself and changes nothing", op.Action())
+	}
+	if b.err == nil && b.prepared != nil && op.ReadOnly {
+		b.err = fmt.Errorf("%s: only a mutation is prepared", op.Action())
 	}
 	return b
 }

@@ -14,6 +14,8 @@ import (
 type Transactor interface {
 	Update(ctx context.Context, fn func(*Tx) error) error
 	Read(ctx context.Context, fn func(*Tx) error) error
+	// Join is Update for small mutations, which share a transaction and fail each on its own.
+	Join(ctx context.Context, fn func(*Tx) error) error
 }
 
 // Auditor adds one event to the audit trail; *audit.Log is one. The event is durable once Append returns nil; one that

@@ -89,6 +89,11 @@ func (rt *Router) newCall(ex *exchange, b *Binding, p *Principal) *Call {
 // run executes the operation in its transaction, with its audit event, and leaves the encoded answer in ex.out.
 // Nothing of a failed run remains in the store.
 func (rt *Router) run(ctx context.Context, ex *exchange, b *Binding, c *Call, in any) error {
+	if b.prepared != nil {
+		if err := rt.runPrepared(ctx, ex, b, c, in); !errors.Is(err, ErrUnprepared) {
+			return err
+		}
+	}
 	var out any
 	once := func() (err error) {
 		if out, err = rt.handle(ctx, b, c, in); err == nil {
@@ -135,7 +140,7 @@ func (rt *Router) lookAhead(ctx context.Context, b *Binding, c *Call, in any) er
 	err := rt.cfg.DB.Read(ctx, func(tx *Tx) error {
 		c.Tx = tx
 		defer func() { c.Tx = nil }()
-		return rt.authorize(ctx, b, c, in)
+		return rt.authorize(ctx, b, c, in, b.need)
 	})
 	if err != nil {
 		return err
@@ -157,29 +162,38 @@ func (rt *Router) auditRead(ctx context.Context, b *Binding, e *audit.Event) (er
 	return nil
 }
 
-// handle authorizes and calls. A panic becomes an error, so that the transaction around it ends in order.
+// handle authorizes and calls.
 func (rt *Router) handle(ctx context.Context, b *Binding, c *Call, in any) (out any, err error) {
+	err = rt.guarded(c, func() error {
+		if err := rt.authorize(ctx, b, c, in, b.need); err != nil {
+			return err
+		}
+		out, err = b.call(ctx, c, in)
+		return err
+	})
+	return out, err
+}
+
+// guarded makes a panic an error, so that the transaction around it ends in order.
+func (rt *Router) guarded(c *Call, fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
 			rt.cfg.Log.Error("panic in a handler", "request_id", c.RequestID, "operation", c.Op.Action(), "panic", p, "stack", string(debug.Stack()))
-			out, err = nil, Internal(fmt.Errorf("panic: %v", p))
+			err = Internal(fmt.Errorf("panic: %v", p))
 		}
 	}()
-	if err := rt.authorize(ctx, b, c, in); err != nil {
-		return nil, err
-	}
-	return b.call(ctx, c, in)
+	return fn()
 }
 
-// authorize decides everything that the call needs.
-func (rt *Router) authorize(ctx context.Context, b *Binding, c *Call, in any) error {
-	if b.need == nil {
+// authorize asks the gate for everything that the call needs.
+func (rt *Router) authorize(ctx context.Context, b *Binding, c *Call, in any, need func(context.Context, *Call, any) ([]Need, error)) error {
+	if need == nil {
 		return nil
 	}
-	needs, err := b.need(ctx, c, in)
+	needs, err := need(ctx, c, in)
 	if err != nil {
 		return err
 	}

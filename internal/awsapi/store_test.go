@@ -59,6 +59,10 @@ func (d *testDB) Update(ctx context.Context, fn func(*awsapi.Tx) error) error {
 	return err
 }
 
+func (d *testDB) Join(ctx context.Context, fn func(*awsapi.Tx) error) error {
+	return d.db.Join(ctx, fn)
+}
+
 func (d *testDB) Read(ctx context.Context, fn func(*awsapi.Tx) error) error {
 	d.reads++
 	return d.db.Read(ctx, fn)

@@ -122,6 +122,11 @@ func PrepareLists(tx *store.Tx, ca *store.CertificateAuthority, r *pca.Revocatio
 	return tx.PutAuthorityList(l)
 }
 
+// hasRoom reports that the partition takes another certificate and is still where the CA publishes.
+func (i *Issuer) hasRoom(ca *store.CertificateAuthority, c *pca.CrlConfiguration, l *store.AuthorityList) bool {
+	return l.Size < i.partitionSize && l.Paths[len(l.Paths)-1] == listPath(ca, c, l.ID) && l.URI == i.listURI(ca, c, l.ID)
+}
+
 // partition is the one that the next certificate is bound to; made if there is none, or the newest is full or has
 // another address.
 func (i *Issuer) partition(tx *store.Tx, ca *store.CertificateAuthority, c *pca.CrlConfiguration) (l *store.AuthorityList, made bool, err error) {
@@ -129,7 +134,7 @@ func (i *Issuer) partition(tx *store.Tx, ca *store.CertificateAuthority, c *pca.
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, false, err
 	}
-	if err == nil && l.Size < i.partitionSize && l.Paths[len(l.Paths)-1] == listPath(ca, c, l.ID) && l.URI == i.listURI(ca, c, l.ID) {
+	if err == nil && i.hasRoom(ca, c, l) {
 		return l, false, tx.GrowAuthorityList(l)
 	}
 	id := arn.NewUUID()

@@ -23,7 +23,7 @@ func scanAuthorityPolicy(s scanner, p *AuthorityPolicy) error {
 
 // PutAuthorityPolicy adds or replaces a CA's policy.
 func (tx *Tx) PutAuthorityPolicy(p *AuthorityPolicy) error {
-	tx.changed(kindOther, p.Account, p.Region, p.Authority)
+	tx.changed(kindIssuing, p.Account, p.Region, p.Authority)
 	_, err := tx.exec(`INSERT INTO authority_policies (`+authorityPolicyColumns+`) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (account, region, authority) DO UPDATE SET document = excluded.document, changed_at = excluded.changed_at`,
 		p.Account, p.Region, p.Authority, p.Document, toMicros(p.ChangedAt))
@@ -37,7 +37,7 @@ func (tx *Tx) GetAuthorityPolicy(account arn.AccountID, region arn.Region, autho
 
 // DeleteAuthorityPolicy removes a CA's policy.
 func (tx *Tx) DeleteAuthorityPolicy(account arn.AccountID, region arn.Region, authority string) error {
-	tx.changed(kindOther, account, region, authority)
+	tx.changed(kindIssuing, account, region, authority)
 	return tx.remove(`DELETE FROM authority_policies WHERE account = $1 AND region = $2 AND authority = $3`, account, region, authority)
 }
 

@@ -54,6 +54,7 @@ func (a *CertificateAuthority) args() []any {
 
 func (tx *Tx) authorityChanged(account arn.AccountID, region arn.Region, id string) {
 	tx.changed(kindAuthority, account, region, id)
+	tx.changed(kindIssuing, account, region, id)
 	tx.changed(kindAuthorityID, "", "", id)
 }
 

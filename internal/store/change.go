@@ -28,6 +28,7 @@ const (
 	kindConnectors   kind = "directory-connectors" // the connectors of one directory
 	kindAuthorityID  kind = "authority-id"         // a private CA by its id alone
 	kindResponder    kind = "ocsp-responder"
+	kindIssuing      kind = "issuing-authority" // a private CA and its policy
 	kindOther        kind = "other" // bumps the revision; nothing cached
 	kindOIDCProvider kind = "oidc-provider"
 	kindOIDCIssuer   kind = "oidc-issuer"        // an account's, with its keys

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
@@ -29,8 +30,26 @@ func scanIssued(s scanner, c *IssuedCertificate) error {
 // CreateIssuedCertificate adds a certificate. It is not in the cached view, so that no revision moves: issuing must not
 // make every node drop anything.
 func (tx *Tx) CreateIssuedCertificate(c *IssuedCertificate) error {
-	return tx.insert(`INSERT INTO issued_certificates (`+issuedColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		c.Account, c.Region, c.Authority, c.Serial, c.Template, notNil(c.DER), toMicros(c.IssuedAt), toMicros(c.NotAfter), c.Partition)
+	return tx.insertIssued([]IssuedCertificate{*c})
+}
+
+// insertIssued adds all of the certificates or fails.
+func (tx *Tx) insertIssued(list []IssuedCertificate) error {
+	const width = 9
+	var q strings.Builder
+	q.WriteString(`INSERT INTO issued_certificates (` + issuedColumns + `) VALUES `)
+	tx.eng.values(&q, len(list), width)
+	q.WriteString(` ON CONFLICT DO NOTHING`)
+	args := make([]any, 0, width*len(list))
+	for i := range list {
+		c := &list[i]
+		args = append(args, c.Account, c.Region, c.Authority, c.Serial, c.Template, notNil(c.DER), toMicros(c.IssuedAt), toMicros(c.NotAfter), c.Partition)
+	}
+	n, err := tx.exec(q.String(), args...)
+	if err == nil && n != int64(len(list)) {
+		return ErrExists
+	}
+	return err
 }
 
 // GetIssuedCertificate reads one certificate.

@@ -72,6 +72,7 @@ type DB struct {
 	// writer admits one Update at a time per node. SQLite has one writer anyway; on PostgreSQL all mutations meet at the
 	// revision row, so that overlapping ones would only abort each other.
 	writer chan struct{}
+	joins  joins
 	view   *View
 	sync   syncState
 	stats  stats

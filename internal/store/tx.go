@@ -29,6 +29,10 @@ type Tx struct {
 	changes []change
 	seen    map[change]bool
 	failed  error // the first error of the engine
+	writes  int   // mutations that were run
+	events  []Event
+	issued  []IssuedCertificate
+	once    map[any]any
 }
 
 // Context is the context the transaction was started with. Cancelling it rolls the transaction back.
@@ -53,6 +57,7 @@ func (tx *Tx) exec(q string, args ...any) (int64, error) {
 	if !tx.write {
 		return 0, ErrReadOnly
 	}
+	tx.writes++
 	res, err := tx.tx.ExecContext(tx.ctx, tx.eng.text(q), args...)
 	if err != nil {
 		return 0, tx.fail(err)

@@ -25,6 +25,11 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return db.updateLocked(ctx, fn)
+}
+
+// updateLocked is Update for who has the writer.
+func (db *DB) updateLocked(ctx context.Context, fn func(*Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := db.updateOnce(ctx, fn)
 		var c *conflictError
@@ -59,6 +64,9 @@ func (db *DB) updateOnce(ctx context.Context, fn func(*Tx) error) error {
 	err = fn(tx)
 	if err == nil {
 		err = tx.failed
+	}
+	if err == nil {
+		err = tx.flush()
 	}
 	var revision int64
 	if err == nil {

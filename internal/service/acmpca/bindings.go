@@ -32,7 +32,7 @@ func (s *Service) Bindings() []awsapi.Binding {
 			})),
 		bindCA(pca.OpDeleteCertificateAuthority, func(in *pca.DeleteCertificateAuthorityInput) *string { return in.CertificateAuthorityArn }, remove),
 		bindCA(pca.OpRestoreCertificateAuthority, func(in *pca.RestoreCertificateAuthorityInput) *string { return in.CertificateAuthorityArn }, s.restore),
-		awsapi.Bind(pca.OpIssueCertificate, needIssue, s.issue, awsapi.Record(func(in *pca.IssueCertificateInput, out *pca.IssueCertificateOutput) []awsapi.Resource {
+		awsapi.Bind(pca.OpIssueCertificate, needIssue, s.issue, awsapi.Prepared(s.needIssueAhead, s.issueAhead, s.issueCommit), awsapi.Record(func(in *pca.IssueCertificateInput, out *pca.IssueCertificateOutput) []awsapi.Resource {
 			resources := auditCA(in.CertificateAuthorityArn)
 			if out != nil {
 				resources = append(resources, awsapi.Resource{Type: "AWS::ACMPCA::Certificate", Name: lastSegment(out.CertificateArn), ARN: deref(out.CertificateArn)})

@@ -2,6 +2,7 @@ package acmpca
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/arn"
@@ -103,6 +104,11 @@ func isUUID(text string) bool {
 
 // public turns a refusal of package authority into the API's exception.
 func public(err error) error {
+	if errors.Is(err, authority.ErrUnavailable) {
+		e := pca.RequestFailedException("The request has failed for an unspecified reason: the key of the certificate authority cannot be reached now, try again later")
+		e.Status = http.StatusServiceUnavailable // clients try again
+		return e.Because(err)
+	}
 	e, ok := errors.AsType[*authority.Error](err)
 	if !ok {
 		return err
