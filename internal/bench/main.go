@@ -45,12 +45,13 @@ const (
 	sectionCold       = "cold"
 	sectionIdentity   = "identity"
 	sectionS3         = "s3"
+	sectionIssue      = "issue"
 	sectionScale      = "scale"
 	sectionMemory     = "memory"
 	sectionComponents = "components"
 )
 
-const allSections = "warm,cold,identity,s3,scale,memory,components"
+const allSections = "warm,cold,identity,s3,issue,scale,memory,components"
 
 // options are the command line.
 type options struct {
