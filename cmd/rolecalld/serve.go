@@ -38,6 +38,7 @@ account's root access key instead of a random one.`,
 			cfg.Version = version
 			cfg.RootAccessKeyID = getenv("ROLECALLD_ROOT_ACCESS_KEY_ID")
 			cfg.RootSecretAccessKey = getenv("ROLECALLD_ROOT_SECRET_ACCESS_KEY")
+			cfg.HSM.PIN = getenv("ROLECALLD_HSM_PIN")
 			return server.Run(cmd.Context(), cfg, server.Output{Out: cmd.OutOrStdout(), Log: cmd.ErrOrStderr()})
 		},
 	}
@@ -70,8 +71,17 @@ account's root access key instead of a random one.`,
 	f.DurationVar(&cfg.EventRetention, "event-retention", 90*24*time.Hour, "how long events can be looked up")
 	f.StringSliceVar(&cfg.S3IAMSockets, "s3-iam-socket", nil, "Unix `socket` for a Versity S3 Gateway, repeatable: PATH for the first account, ACCOUNT=PATH for another (docs/s3.md)")
 	f.StringVar(&cfg.S3DataEvents, "s3-data-events", "denied", "which S3 `decisions` are recorded: denied or all")
+	hsmFlags(f, &cfg.HSM)
 	f.DurationVar(&cfg.DrainTimeout, "drain-timeout", 10*time.Second, "how long running requests may take after SIGTERM")
 	return cmd
+}
+
+// hsmFlags says where the keys of private CAs are. The PIN itself has no flag: arguments can be read by others.
+func hsmFlags(f *pflag.FlagSet, h *server.HSM) {
+	f.StringVar(&h.Module, "hsm-module", "", "PKCS#11 module `file` of the token that keeps the keys of private CAs (default: none)")
+	f.StringVar(&h.Token, "hsm-token", "", "`label` of the token")
+	f.StringVar(&h.Serial, "hsm-serial", "", "`serial` number of the token")
+	f.StringVar(&h.PINFile, "hsm-pin-file", "", "`file` with the token's PIN, instead of ROLECALLD_HSM_PIN in the environment")
 }
 
 func dataDirFlag(f *pflag.FlagSet, p *string) {

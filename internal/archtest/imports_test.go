@@ -43,6 +43,7 @@ var tiers = []struct {
 	{"internal/adtemplate", 6},
 	{"internal/bucket", 2},
 	{"internal/issuance", 7},
+	{"internal/hsm", 7},
 	{"internal/service/", 8},
 	{"internal/enroll", 8},
 	{"internal/s3iam", 8},

@@ -25,7 +25,7 @@ var now = time.Now().UTC().Truncate(time.Second)
 func newIssuer(t testing.TB, name string, a KeyAlgorithm) *Issuer {
 	t.Helper()
 	keys := SealedKeys{keyring.Ephemeral()}
-	ref, err := keys.Generate(name, a)
+	ref, err := keys.Generate(name, a, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,8 +37,14 @@ func (a KeyAlgorithm) Supported() bool { return a.RSA() || a == P256 || a == P38
 // Keys keeps CA keys. ref is what the CA's row holds of a key: enough for this Keys to find or open it again, and
 // useless to anybody else.
 type Keys interface {
-	// Generate makes a key for the CA with the id.
-	Generate(id string, a KeyAlgorithm) (ref []byte, err error)
+	// Generate makes a key for the CA with the id. standard is the key storage security standard, in the API's words.
+	Generate(id string, a KeyAlgorithm, standard string) (ref []byte, err error)
+	// Slow reports that Generate takes too long for a transaction.
+	Slow(a KeyAlgorithm, standard string) bool
+	// Supports reports that keys can be kept as the standard asks.
+	Supports(standard string) bool
+	// Delete destroys the key. One that is gone is no error.
+	Delete(id string, ref []byte) error
 	// Use hands the key to fn, which must not keep it.
 	Use(id string, ref []byte, fn func(crypto.Signer) error) error
 }
@@ -50,7 +56,7 @@ const sealLabel = "certificate-authority-key"
 type SealedKeys struct{ Ring *keyring.Ring }
 
 // Generate implements [Keys].
-func (k SealedKeys) Generate(id string, a KeyAlgorithm) ([]byte, error) {
+func (k SealedKeys) Generate(id string, a KeyAlgorithm, _ string) ([]byte, error) {
 	key, err := newKey(a)
 	if err != nil {
 		return nil, err
@@ -62,6 +68,15 @@ func (k SealedKeys) Generate(id string, a KeyAlgorithm) ([]byte, error) {
 	defer clear(der)
 	return k.Ring.Seal(sealLabel, []byte(id), der), nil
 }
+
+// Slow implements [Keys].
+func (k SealedKeys) Slow(a KeyAlgorithm, _ string) bool { return a.RSA() }
+
+// Supports implements [Keys]: what certifies a Chinese module is beyond it.
+func (k SealedKeys) Supports(standard string) bool { return standard != "CCPC_LEVEL_1_OR_HIGHER" }
+
+// Delete implements [Keys]: a sealed key goes with its row.
+func (k SealedKeys) Delete(string, []byte) error { return nil }
 
 // Opener is implemented by Keys whose keys can be kept open.
 type Opener interface {

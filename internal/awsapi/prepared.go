@@ -68,4 +68,3 @@ func (rt *Router) commit(ex *exchange, b *Binding, c *Call, in any, tx *Tx, enco
 	tx.QueueEvent(event)
 	return nil
 }
-

@@ -77,6 +77,11 @@ func (b *bench) issue(ctx context.Context, out io.Writer, say func(string, ...an
 			if err != nil {
 				return err
 			}
+			if kind == p256 && filled == 0 && b.options.cpuprofile != "" {
+				if err := b.profile(ctx, requests, b.options.cpuprofile+".issue", say); err != nil {
+					return err
+				}
+			}
 			sync, err := syncTime(b.target.dataDir)
 			if err != nil {
 				return err

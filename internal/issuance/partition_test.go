@@ -36,7 +36,7 @@ func storedRoot(t *testing.T, revocation *pca.RevocationConfiguration) (*Issuer,
 		t.Fatal(err)
 	}
 	ca := &store.CertificateAuthority{Account: "123456789012", Region: "eu-central-1", ID: "11111111-1111-4111-8111-111111111111", Type: "ROOT", Status: "ACTIVE", Revocation: string(text)}
-	if ca.KeyRef, err = keys.Generate(ca.ID, authority.P256); err != nil {
+	if ca.KeyRef, err = keys.Generate(ca.ID, authority.P256, ""); err != nil {
 		t.Fatal(err)
 	}
 	subject, err := (&authority.Subject{CommonName: "root"}).DER()

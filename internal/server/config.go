@@ -108,6 +108,10 @@ type Config struct {
 	// EventRetention is how long events can be looked up. Default: 90 days, as in CloudTrail; at least 1 hour.
 	EventRetention time.Duration
 
+	// HSM keeps the keys of private CAs, unless their key storage security standard says otherwise. Default: none,
+	// keys are sealed under the key ring.
+	HSM HSM
+
 	// DrainTimeout bounds the wait for running requests at shutdown. Default: 10s.
 	DrainTimeout time.Duration
 }
@@ -192,6 +196,9 @@ func (c *Config) normalise() error {
 		return err
 	}
 	if err := c.checkOIDC(); err != nil {
+		return err
+	}
+	if err := c.HSM.check(); err != nil {
 		return err
 	}
 	return c.normaliseIdentity()

@@ -63,14 +63,18 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 
 // privateCAConfig is what the private CA works with; buckets only if there is an S3 endpoint.
 func (s *Server) privateCAConfig() (acmpca.Config, error) {
+	keys, closer, err := s.cfg.caKeys(s.ring)
+	if err != nil {
+		return acmpca.Config{}, err
+	}
+	s.onClose(closer)
 	cfg := acmpca.Config{
-		DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Responders: authority.Responders{Ring: s.ring},
+		DB: s.db, Issuer: issuance.New(keys), Responders: authority.Responders{Ring: s.ring},
 		Audit: s.audit, TempDir: s.cfg.DataDir, Log: s.log,
 	}
 	if s.cfg.S3Endpoint == "" {
 		return cfg, nil
 	}
-	var err error
 	cfg.Buckets, err = bucket.New(bucket.Config{
 		Endpoint: s.cfg.S3Endpoint, Region: s.cfg.S3Region, Credentials: s.cfg.S3Credentials, Profile: s.cfg.S3Profile, CABundle: s.cfg.S3CABundle,
 	})

@@ -33,6 +33,7 @@ const (
 	kindOIDCProvider kind = "oidc-provider"
 	kindOIDCIssuer   kind = "oidc-issuer"        // an account's, with its keys
 	kindLearned      kind = "learned-revocation" // an anchor's learnt revocations of serials that begin alike
+	kindOther        kind = "other"             // bumps the revision; nothing cached
 )
 
 // trust tells whether sessions of certificates may depend on rows of the kind.

@@ -18,7 +18,7 @@ import (
 	"github.com/rolecall/rolecall/internal/store"
 )
 
-// create makes a CA. A key on an elliptic curve is made at once; an RSA key takes too long for a transaction, and Run
+// create makes a CA. A sealed key on an elliptic curve is made at once; one of RSA or in a token takes too long for a transaction, and Run
 // makes it: until then the CA is CREATING.
 func (s *Service) create(_ context.Context, call *awsapi.Call, in *pca.CreateCertificateAuthorityInput) (*pca.CreateCertificateAuthorityOutput, error) {
 	replay, err := replayed(call, in.IdempotencyToken, withoutToken(*in))
@@ -37,7 +37,7 @@ func (s *Service) create(_ context.Context, call *awsapi.Call, in *pca.CreateCer
 		ca.UsageMode = string(*in.UsageMode)
 	}
 	if k := in.KeyStorageSecurityStandard; k != nil {
-		if *k == pca.KeyStorageSecurityStandardCcpcLevel1OrHigher {
+		if !s.cfg.Issuer.Keys().Supports(string(*k)) {
 			return nil, pca.InvalidArgsException("Key storage security standard %s is not supported", *k)
 		}
 		ca.KeyStorage = string(*k)
@@ -51,7 +51,7 @@ func (s *Service) create(_ context.Context, call *awsapi.Call, in *pca.CreateCer
 	if ca.Configuration, err = configurationText(in.CertificateAuthorityConfiguration); err != nil {
 		return nil, err
 	}
-	if authority.KeyAlgorithm(*in.CertificateAuthorityConfiguration.KeyAlgorithm).RSA() {
+	if s.cfg.Issuer.Keys().Slow(authority.KeyAlgorithm(*in.CertificateAuthorityConfiguration.KeyAlgorithm), ca.KeyStorage) {
 		s.nudge()
 	} else if err := makeKey(s.cfg.Issuer.Keys(), ca); err != nil {
 		return nil, public(err)
@@ -111,7 +111,7 @@ func makeKey(keys authority.Keys, ca *store.CertificateAuthority) error {
 	if err != nil {
 		return err
 	}
-	if ca.KeyRef, err = keys.Generate(ca.ID, authority.KeyAlgorithm(*c.KeyAlgorithm)); err != nil {
+	if ca.KeyRef, err = keys.Generate(ca.ID, authority.KeyAlgorithm(*c.KeyAlgorithm), ca.KeyStorage); err != nil {
 		return err
 	}
 	subject, err := toSubject(c.Subject).DER()

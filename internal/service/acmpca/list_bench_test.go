@@ -96,7 +96,7 @@ func listService(b *testing.B, entries int) (*Service, *store.CertificateAuthori
 	ca := &store.CertificateAuthority{Account: "123456789012", Region: "eu-central-1", ID: "11111111-1111-4111-8111-111111111111", Type: "ROOT", Status: "ACTIVE", IssuerKey: "key",
 		Configuration: `{"KeyAlgorithm":"EC_prime256v1","SigningAlgorithm":"SHA256WITHECDSA","Subject":{"CommonName":"x"}}`,
 		Revocation:    `{"CrlConfiguration":{"Enabled":true,"ExpirationInDays":7,"CustomCname":"x"}}`}
-	if ca.KeyRef, err = keys.Generate(ca.ID, authority.P256); err != nil {
+	if ca.KeyRef, err = keys.Generate(ca.ID, authority.P256, ""); err != nil {
 		b.Fatal(err)
 	}
 	subject, err := (&authority.Subject{CommonName: "x"}).DER()

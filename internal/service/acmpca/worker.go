@@ -3,8 +3,10 @@ package acmpca
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/rolecall/rolecall/internal/authority"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
 	"github.com/rolecall/rolecall/internal/store"
 )
@@ -83,6 +85,10 @@ func (s *Service) Work(ctx context.Context) error {
 	}
 	for i := range gone {
 		ca := &gone[i]
+		if err := s.cfg.Issuer.Keys().Delete(ca.ID, ca.KeyRef); err != nil { // its time is over: nobody can restore it
+			errs = append(errs, err)
+			continue
+		}
 		errs = append(errs, s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 			now, err := tx.GetAuthority(ca.Account, ca.Region, ca.ID)
 			if errors.Is(err, store.ErrNotFound) || err == nil && (now.RestorableUntil.IsZero() || tx.Now.Before(now.RestorableUntil)) {
@@ -100,7 +106,11 @@ func (s *Service) Work(ctx context.Context) error {
 // finishCreation makes the key outside of any transaction. Of two nodes that do so at once one key is thrown away.
 func (s *Service) finishCreation(ctx context.Context, ca *store.CertificateAuthority) error {
 	made := *ca
-	if err := makeKey(s.cfg.Issuer.Keys(), &made); err != nil {
+	err := makeKey(s.cfg.Issuer.Keys(), &made)
+	if errors.Is(err, authority.ErrUnavailable) {
+		return fmt.Errorf("certificate authority %s: %w", ca.ID, err) // it stays CREATING until the token is back
+	}
+	if err != nil {
 		s.cfg.Log.Error("the key of a certificate authority could not be made", "authority", ca.ID, "error", err)
 		made.Status, made.Failure = string(failed), string(pca.FailureReasonOther)
 		made.KeyRef, made.CSR, made.IssuerKey = nil, nil, ""

@@ -24,10 +24,11 @@ const maxHandles = 8
 
 // Server answers requests. The zero value is ready.
 type Server struct {
-	module *module
-	last   int
-	open   []*identity
-	wrap   func(api) api // for tests; nil: the module as it is
+	module  *module
+	last    int
+	open    []*identity
+	custody *custody
+	wrap    func(api) api // for tests; nil: the module as it is
 }
 
 // Serve answers requests from r on w until r ends.
@@ -52,6 +53,10 @@ func (s *Server) Close() {
 		id.close()
 	}
 	s.open = nil
+	if s.custody != nil {
+		s.custody.close()
+		s.custody = nil
+	}
 	if s.module != nil {
 		s.module.close()
 		s.module = nil
@@ -77,6 +82,9 @@ func (s *Server) answer(req *wire.Request) (*wire.Response, error) {
 		return nil, problem("install rolecall and rolecall-pkcs11 of the same version", "rolecall-pkcs11 speaks version %d of the protocol, rolecall version %d", wire.Version, req.Version)
 	}
 	switch {
+	case req.Custody != nil && req.Open == nil && req.Sign == nil && req.List == nil:
+		return s.answerCustody(req.Custody)
+	case req.Custody != nil:
 	case req.Open != nil && req.Sign == nil && req.List == nil:
 		return s.answerOpen(req.Open)
 	case req.Sign != nil && req.Open == nil && req.List == nil:

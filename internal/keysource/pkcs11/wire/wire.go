@@ -15,17 +15,18 @@ import (
 )
 
 // Version changes with every change of the messages.
-const Version = 1
+const Version = 2
 
 // MaxMessage bounds the JSON of one message, in bytes.
 const MaxMessage = 1 << 20
 
 // Request asks for exactly one thing.
 type Request struct {
-	Version int   `json:"version"`
-	Open    *Open `json:"open,omitempty"`
-	Sign    *Sign `json:"sign,omitempty"`
-	List    *Open `json:"list,omitempty"` // certificates that fit; PrivateKey, PIN and Leaf play no part
+	Version int      `json:"version"`
+	Open    *Open    `json:"open,omitempty"`
+	Sign    *Sign    `json:"sign,omitempty"`
+	List    *Open    `json:"list,omitempty"` // certificates that fit; PrivateKey, PIN and Leaf play no part
+	Custody *Custody `json:"custody,omitempty"`
 }
 
 // Open finds a key and its certificate.
