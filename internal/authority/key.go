@@ -49,8 +49,8 @@ type Keys interface {
 	Use(id string, ref []byte, fn func(crypto.Signer) error) error
 }
 
-// sealLabel is the key ring label of CA keys. It never changes: sealed keys are stored.
-const sealLabel = "certificate-authority-key"
+// SealLabel is the key ring label of CA keys. It never changes: sealed keys are stored.
+const SealLabel = "certificate-authority-key"
 
 // SealedKeys keeps CA keys under the key ring, bound to the CA's id.
 type SealedKeys struct{ Ring *keyring.Ring }
@@ -66,7 +66,7 @@ func (k SealedKeys) Generate(id string, a KeyAlgorithm, _ string) ([]byte, error
 		return nil, err
 	}
 	defer clear(der)
-	return k.Ring.Seal(sealLabel, []byte(id), der), nil
+	return k.Ring.Seal(SealLabel, []byte(id), der), nil
 }
 
 // Slow implements [Keys].
@@ -95,7 +95,7 @@ func (k SealedKeys) Use(id string, ref []byte, fn func(crypto.Signer) error) err
 
 // Open implements [Opener].
 func (k SealedKeys) Open(id string, ref []byte) (crypto.Signer, error) {
-	der, err := k.Ring.Open(sealLabel, []byte(id), ref)
+	der, err := k.Ring.Open(SealLabel, []byte(id), ref)
 	if err != nil {
 		return nil, fmt.Errorf("key of certificate authority %s: %w", id, err)
 	}

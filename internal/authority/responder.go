@@ -17,8 +17,8 @@ import (
 	"github.com/rolecall/rolecall/internal/keyring"
 )
 
-// responderLabel is the key ring label of OCSP responders' keys. It never changes: sealed keys are stored.
-const responderLabel = "ocsp-responder-key"
+// ResponderLabel is the key ring label of OCSP responders' keys. It never changes: sealed keys are stored.
+const ResponderLabel = "ocsp-responder-key"
 
 // Responders makes and opens the responders of CAs. Their keys are sealed under the key ring, bound to their CA.
 type Responders struct{ Ring *keyring.Ring }
@@ -58,13 +58,13 @@ func (k Responders) Make(i *Issuer, a SigningAlgorithm, now time.Time, life time
 		return nil, nil, err
 	}
 	defer clear(der)
-	return k.Ring.Seal(responderLabel, []byte(i.ID), der), cert, nil
+	return k.Ring.Seal(ResponderLabel, []byte(i.ID), der), cert, nil
 }
 
 // Open makes the responder of the CA with the id ready to sign. Its key stays open as long as the responder lives: it is
 // good for nothing but answers, and for a few days.
 func (k Responders) Open(id string, ref, certificate []byte) (*Responder, error) {
-	der, err := k.Ring.Open(responderLabel, []byte(id), ref)
+	der, err := k.Ring.Open(ResponderLabel, []byte(id), ref)
 	if err != nil {
 		return nil, fmt.Errorf("key of the OCSP responder of certificate authority %s: %w", id, err)
 	}

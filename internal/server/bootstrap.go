@@ -51,7 +51,7 @@ func openRing(dir string) (ring *keyring.Ring, created bool, err error) {
 
 // firstStart makes sure that the store belongs to this key ring and has a first account with a root key.
 func firstStart(ctx context.Context, db *store.DB, ring *keyring.Ring, cfg *Config) (first arn.AccountID, created bool, err error) {
-	if err := checkRing(ctx, db, ring); err != nil {
+	if err := errors.Join(checkRing(ctx, db, ring), checkKeys(ctx, db, ring)); err != nil {
 		return "", false, err
 	}
 	first, err = firstAccount(ctx, db)
