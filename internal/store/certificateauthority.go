@@ -117,3 +117,9 @@ func (tx *Tx) ListAuthoritiesGone(limit int) ([]CertificateAuthority, error) {
 	return all(tx, scanAuthority, `SELECT `+authorityColumns+` FROM certificate_authorities WHERE restorable_until > 0 AND restorable_until <= $1 ORDER BY restorable_until LIMIT $2`,
 		toMicros(tx.Now), limit)
 }
+
+// ListAllAuthorities pages by id through the CAs of all accounts and regions.
+func (tx *Tx) ListAllAuthorities(limit int, after string) ([]CertificateAuthority, string, error) {
+	return page(tx, scanAuthority, func(a *CertificateAuthority) string { return a.ID }, limit,
+		`SELECT `+authorityColumns+` FROM certificate_authorities WHERE id > $1 ORDER BY id LIMIT $2`, after)
+}
