@@ -195,7 +195,7 @@ func (w *world) update(fn func(*store.Tx) error) {
 // addCA makes the connector's CA, a root with a revocation list, or replaces it.
 func (w *world) addCA(usage string, algorithm authority.KeyAlgorithm) {
 	w.t.Helper()
-	ref, err := w.keys.Generate(caID, algorithm)
+	ref, err := w.keys.Generate(caID, algorithm, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -29,11 +29,10 @@ const (
 	kindAuthorityID  kind = "authority-id"         // a private CA by its id alone
 	kindResponder    kind = "ocsp-responder"
 	kindIssuing      kind = "issuing-authority" // a private CA and its policy
-	kindOther        kind = "other" // bumps the revision; nothing cached
+	kindOther        kind = "other"             // bumps the revision; nothing cached
 	kindOIDCProvider kind = "oidc-provider"
 	kindOIDCIssuer   kind = "oidc-issuer"        // an account's, with its keys
 	kindLearned      kind = "learned-revocation" // an anchor's learnt revocations of serials that begin alike
-	kindOther        kind = "other"             // bumps the revision; nothing cached
 )
 
 // trust tells whether sessions of certificates may depend on rows of the kind.
