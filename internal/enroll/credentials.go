@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/enroll/directory"
 	"github.com/rolecall/rolecall/internal/enroll/kerberos"
 	"github.com/rolecall/rolecall/internal/keyring"
@@ -14,20 +15,22 @@ import (
 
 // Labels of the key ring for a directory's secrets. They never change: sealed secrets are stored.
 const (
-	keytabLabel   = "directory-keytab"
-	passwordLabel = "directory-bind-password"
+	KeytabLabel   = "directory-keytab"
+	PasswordLabel = "directory-bind-password"
 )
 
-// bound is what a sealed secret belongs to: it opens for no other directory.
-func bound(d *store.Directory) []byte {
-	return fmt.Appendf(nil, "%s\x00%s\x00%s", d.Account, d.Region, d.ID)
+// Bound is what a sealed secret of a directory belongs to: it opens for no other one.
+func Bound(account arn.AccountID, region arn.Region, id string) []byte {
+	return fmt.Appendf(nil, "%s\x00%s\x00%s", account, region, id)
 }
+
+func bound(d *store.Directory) []byte { return Bound(d.Account, d.Region, d.ID) }
 
 // SealCredentials puts the keytab of the service account and the password of the account that reads the directory into the
 // row, sealed. Account, region and id must be set before.
 func SealCredentials(ring *keyring.Ring, d *store.Directory, keytab []byte, password string) {
-	d.Keytab = ring.Seal(keytabLabel, bound(d), keytab)
-	d.BindPassword = ring.Seal(passwordLabel, bound(d), []byte(password))
+	d.Keytab = ring.Seal(KeytabLabel, bound(d), keytab)
+	d.BindPassword = ring.Seal(PasswordLabel, bound(d), []byte(password))
 }
 
 // Connect opens directories with the secrets that [SealCredentials] sealed.
@@ -37,7 +40,7 @@ func Connect(ring *keyring.Ring) Opener {
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		password, err := ring.Open(passwordLabel, bound(row), row.BindPassword)
+		password, err := ring.Open(PasswordLabel, bound(row), row.BindPassword)
 		if err != nil {
 			return nil, nil, nil, fmt.Errorf("the directory's password: %w", err)
 		}
@@ -68,7 +71,7 @@ func newAcceptor(ring *keyring.Ring, row *store.Directory) (Acceptor, error) {
 	if len(row.Keytab) == 0 {
 		return noTickets{}, nil
 	}
-	keytab, err := ring.Open(keytabLabel, bound(row), row.Keytab)
+	keytab, err := ring.Open(KeytabLabel, bound(row), row.Keytab)
 	if err != nil {
 		return nil, fmt.Errorf("the directory's keytab: %w", err)
 	}

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/rolecall/rolecall/internal/authority"
+	"github.com/rolecall/rolecall/internal/enroll"
 	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/internal/webissuer"
 )
 
 // served is the data folder of a server that was started once.
@@ -131,6 +133,17 @@ func TestRewrap(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := ring.Keys()[0]
+	directory := &store.Directory{Account: "123456789012", Region: "eu-central-1", ID: "d-0123456789", PolicyHost: "h"}
+	enroll.SealCredentials(ring, directory, []byte("keytab"), "password")
+	issuerKey := &store.OIDCIssuerKey{Account: "123456789012", Algorithm: "RS256", ID: "k", Private: ring.Seal(webissuer.KeyLabel, webissuer.SealedFor("123456789012", "k"), []byte("key"))}
+	err = withStore(t.Context(), &cfg, func(db *store.DB, _ *keyring.Ring) error {
+		return db.Update(t.Context(), func(tx *store.Tx) error {
+			return errors.Join(tx.CreateDirectory(directory), tx.CreateOIDCIssuerKey(issuerKey))
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +171,7 @@ func TestRewrap(t *testing.T) {
 		t.Errorf("in the middle: %v %v", use, err)
 	}
 	rest, err := RewrapKeys(t.Context(), cfg, func(store.SealedKind, int) {})
-	if err != nil || first+rest != rewrapBatch+10+2 { // the first account's key and the ring's own check
+	if err != nil || first+rest != rewrapBatch+10+5 { // the first account's key, the ring's own check, a directory's two secrets, an issuer's key
 		t.Errorf("%d and %d values: %v", first, rest, err)
 	}
 	if again, err := RewrapKeys(t.Context(), cfg, func(store.SealedKind, int) {}); again != 0 || err != nil {

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/rolecall/rolecall/internal/authority"
+	"github.com/rolecall/rolecall/internal/enroll"
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/internal/webissuer"
 )
 
 // rewrapBatch is how many values one transaction seals anew: the server's own go on in between.
@@ -28,6 +30,12 @@ func sealing(k store.SealedKind, v *store.SealedValue) (label string, aad []byte
 		return authority.SealLabel, []byte(v.ID), nil
 	case store.SealedResponders:
 		return authority.ResponderLabel, []byte(v.ID), nil
+	case store.SealedKeytabs:
+		return enroll.KeytabLabel, enroll.Bound(v.Account, v.Region, v.ID), nil
+	case store.SealedPasswords:
+		return enroll.PasswordLabel, enroll.Bound(v.Account, v.Region, v.ID), nil
+	case store.SealedIssuerKeys:
+		return webissuer.KeyLabel, webissuer.SealedFor(v.Account, v.ID), nil
 	case store.SealedServer:
 		return ringCheckLabel, nil, nil
 	}

@@ -69,6 +69,9 @@ func TestSealed(t *testing.T) {
 				tx.CreateAuthority(&CertificateAuthority{Account: acct, Region: region, ID: "ca", KeyRef: old, CreatedAt: t0, ChangedAt: t0}),
 				tx.CreateAuthority(&CertificateAuthority{Account: acct, Region: region, ID: "new", CreatedAt: t0, ChangedAt: t0}),
 				tx.PutOCSPResponder(&OCSPResponder{Account: acct, Region: region, Authority: "ca", KeyRef: old, Certificate: []byte{1}, NotAfter: t0.Add(time.Hour)}),
+				tx.CreateDirectory(&Directory{Account: acct, Region: region, ID: "d-1", PolicyHost: "h", Keytab: old, BindPassword: old, CreatedAt: t0}),
+				tx.CreateDirectory(&Directory{Account: acct, Region: region, ID: "d-2", PolicyHost: "h", CreatedAt: t0}),
+				tx.CreateOIDCIssuerKey(&OIDCIssuerKey{Account: acct, Algorithm: "RS256", ID: "k", Private: old, CreatedAt: t0}),
 				tx.CreateServerValue(&ServerValue{Name: "key-ring-check", Value: old}), tx.CreateServerValue(&ServerValue{Name: "first-account", Value: []byte("123456789012")}),
 			)
 		})

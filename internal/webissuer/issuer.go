@@ -24,8 +24,8 @@ import (
 	"github.com/rolecall/rolecall/internal/store"
 )
 
-// keyLabel is the key ring label of sealed signing keys; the associated data is the account and the key's id.
-const keyLabel = "oidc-issuer-key"
+// KeyLabel is the key ring label of sealed signing keys; the associated data is the account and the key's id.
+const KeyLabel = "oidc-issuer-key"
 
 // MaxPayload is the longest set of claims, in bytes. A token of that size is accepted by AssumeRoleWithWebIdentity.
 const MaxPayload = 12 << 10
@@ -80,7 +80,7 @@ func (i *Issuer) compile(b *store.IssuerBundle) (any, error) {
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, k := range b.Keys {
 		alg := jose.SignatureAlgorithm(k.Algorithm)
-		der, err := i.cfg.Ring.Open(keyLabel, sealedFor(k.Account, k.ID), k.Private)
+		der, err := i.cfg.Ring.Open(KeyLabel, SealedFor(k.Account, k.ID), k.Private)
 		if err != nil {
 			return nil, fmt.Errorf("issuer key %s: %w", k.ID, err)
 		}
@@ -104,7 +104,8 @@ func (i *Issuer) compile(b *store.IssuerBundle) (any, error) {
 	return c, err
 }
 
-func sealedFor(account arn.AccountID, id string) []byte { return []byte(string(account) + "/" + id) }
+// SealedFor is the associated data of an account's signing key.
+func SealedFor(account arn.AccountID, id string) []byte { return []byte(string(account) + "/" + id) }
 
 // load is an account's compiled issuer, whether it is enabled or not.
 func (i *Issuer) load(ctx context.Context, account arn.AccountID) (*store.IssuerBundle, *compiled, error) {

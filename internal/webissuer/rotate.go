@@ -169,6 +169,6 @@ func (i *Issuer) makeKey(account arn.AccountID, alg jose.SignatureAlgorithm, p p
 	id := base64.RawURLEncoding.EncodeToString(thumbprint)
 	return &store.OIDCIssuerKey{
 		Account: account, Algorithm: string(alg), Sequence: p.sequence, ID: id, Public: public,
-		Private: i.cfg.Ring.Seal(keyLabel, sealedFor(account, id), private), SignsFrom: p.from, CreatedAt: now,
+		Private: i.cfg.Ring.Seal(KeyLabel, SealedFor(account, id), private), SignsFrom: p.from, CreatedAt: now,
 	}, nil
 }
