@@ -31,12 +31,20 @@ func (s *Server) serverLeaf() *x509.Certificate {
 	return cert.Leaf
 }
 
+// enrollmentHandler answers endpoints that authenticate their callers themselves.
+type enrollmentHandler interface {
+	http.Handler
+	Handles(*http.Request) bool
+}
+
 // withEnrollment gives enrollment its paths before anything else looks at a request.
-func withEnrollment(h *enroll.Handler, rest http.Handler) http.Handler {
+func withEnrollment(rest http.Handler, handlers ...enrollmentHandler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h.Handles(r) {
-			h.ServeHTTP(w, r)
-			return
+		for _, h := range handlers {
+			if h.Handles(r) {
+				h.ServeHTTP(w, r)
+				return
+			}
 		}
 		rest.ServeHTTP(w, r)
 	})

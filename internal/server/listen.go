@@ -77,7 +77,16 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 			s.log.Info("server certificate renewed")
 		})
 	})
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"}}, nil
+	config := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"}}
+	asking := config.Clone()
+	asking.ClientAuth = tls.RequestClientCert // EST decides about it; to everything else it means nothing
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if s.est.WantsCertificates(hello.Context()) {
+			return asking, nil
+		}
+		return nil, nil
+	}
+	return config, nil
 }
 
 // certificateHosts adds the addresses listened on to the names asked for; loopback is always covered.

@@ -17,8 +17,11 @@ import (
 
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/audit"
+	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/enroll/est"
 	"github.com/rolecall/rolecall/internal/gate"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/metrics"
 	"github.com/rolecall/rolecall/internal/revocation"
@@ -65,6 +68,7 @@ type Server struct {
 	privateCA  *acmpca.Service
 	connectors *pcaconnectorad.Service
 	issuer     *webissuer.Issuer
+	est        *est.Handler
 	bindings   []awsapi.Binding // all operations, for the coverage table
 
 	reloader *tlsca.Reloader // of the TLS certificate; nil without TLS
@@ -231,7 +235,8 @@ func (s *Server) assemble(background context.Context) error {
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
 	}
-	s.handler = withEnrollment(s.openEnrollment(), withUnsigned(s.unsignedRoutes(), router))
+	s.est = est.New(est.Config{DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Ring: s.ring, Audit: s.audit, Log: s.log})
+	s.handler = withEnrollment(withUnsigned(s.unsignedRoutes(), router), s.openEnrollment(), s.est)
 	s.publicHandler = withUnsigned(s.distributionRoutes(), http.NotFoundHandler())
 	s.work(func() { s.privateCA.Run(background) })
 	s.work(func() { s.connectors.Run(background) })

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/rolecall/rolecall/internal/certsonly"
 )
 
 // Signer is a CA that signs responses. attributes is a DER SET; the signature is made with SHA-256, PKCS #1 v1.5 or ECDSA.
@@ -52,10 +54,10 @@ func Respond(signer Signer, r Response) ([]byte, error) {
 
 // Chain is the message that holds certificates alone (RFC 8894 §4.2.1.2, RFC 5652 §5.2.1 without a signature).
 func Chain(certificates []*x509.Certificate) ([]byte, error) {
-	return signedMessage(1, oidData(), nil, certificates, func(*cryptobyte.Builder) {})
+	return certsonly.Encode(certificates)
 }
 
-// signedMessage is a ContentInfo with SignedData. A nil content is left out.
+// signedMessage is a ContentInfo with SignedData.
 func signedMessage(version int64, kind asn1.ObjectIdentifier, content []byte, certificates []*x509.Certificate, signers func(*cryptobyte.Builder)) ([]byte, error) {
 	return build(func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -64,15 +66,11 @@ func signedMessage(version int64, kind asn1.ObjectIdentifier, content []byte, ce
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 					b.AddASN1Int64(version)
 					b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
-						if content != nil {
-							addAlgorithm(b, oidSHA256(), false)
-						}
+						addAlgorithm(b, oidSHA256(), false)
 					})
 					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 						b.AddASN1ObjectIdentifier(kind)
-						if content != nil {
-							b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1OctetString(content) })
-						}
+						b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1OctetString(content) })
 					})
 					b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
 						for _, c := range certificates {
