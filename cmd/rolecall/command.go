@@ -28,6 +28,7 @@ func commandTable() []struct {
 		{"serve", serve},
 		{"configure", configure},
 		{"doctor", doctor},
+		{"enroll", enrollCommand},
 		{"read-certificate-data", readCertificateData},
 		{"sign-string", signString},
 		{"completion", completion},

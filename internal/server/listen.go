@@ -3,12 +3,16 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,6 +84,9 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"}}
 	asking := config.Clone()
 	asking.ClientAuth = tls.RequestClientCert // EST decides about it; to everything else it means nothing
+	if err := s.showCA(asking); err != nil {
+		return nil, err
+	}
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if s.est.WantsCertificates(hello.Context()) {
 			return asking, nil
@@ -87,6 +94,33 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 		return nil, nil
 	}
 	return config, nil
+}
+
+// showCA has the connections that may be EST's show the CA that the data folder made: a machine that knows no more than its
+// fingerprint finds it there.
+func (s *Server) showCA(config *tls.Config) error {
+	if s.cfg.TLSCert != "" {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(s.cfg.DataDir, "tls-ca.pem"))
+	if err != nil {
+		return err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return errors.New("there is no certificate in tls-ca.pem")
+	}
+	get := config.GetCertificate
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		c, err := get(hello)
+		if err != nil {
+			return nil, err
+		}
+		with := *c
+		with.Certificate = append(slices.Clip(c.Certificate), block.Bytes)
+		return &with, nil
+	}
+	return nil
 }
 
 // certificateHosts adds the addresses listened on to the names asked for; loopback is always covered.
