@@ -84,6 +84,7 @@ func tryArchive(t *testing.T, env []string, dir string) {
 func packageFiles() map[string][]string {
 	return map[string][]string{
 		"rolecall": {"/usr/bin/rolecall", "/usr/lib/systemd/system/rolecall-serve@.service", "/usr/lib/systemd/system/rolecall-serve@.socket",
+			"/usr/lib/systemd/system/rolecall-renew@.service", "/usr/lib/systemd/system/rolecall-renew@.timer",
 			"/usr/share/bash-completion/completions/rolecall", "/usr/share/fish/vendor_completions.d/rolecall.fish", "/usr/share/man/man1/rolecall.1.gz",
 			"/usr/share/zsh/site-functions/_rolecall"},
 		"rolecalld": {"/usr/bin/rolecalld", "/usr/lib/systemd/system/rolecalld.service", "/usr/lib/sysusers.d/rolecalld.conf",
@@ -131,7 +132,7 @@ func tryDebs(t *testing.T, env []string, dir string) {
 		t.Errorf("the installation made no user: %s", passwd)
 	}
 	units := filepath.Join(root, "usr/lib/systemd/system")
-	for _, unit := range []string{"rolecalld.service", "rolecall-serve@.service", "rolecall-serve@.socket"} {
+	for _, unit := range []string{"rolecalld.service", "rolecall-serve@.service", "rolecall-serve@.socket", "rolecall-renew@.service", "rolecall-renew@.timer"} {
 		if strings.Contains(unit, "@") {
 			unit = strings.Replace(unit, "@", "@host", 1)
 		}
