@@ -206,7 +206,7 @@ func (p *program) enrollLoop(ctx context.Context, in *inputs, c *enrollclient.Cl
 			p.warn(err.Error())
 			retry = min(2*retry, lastRetry)
 		default:
-			retry, wait = firstRetry, min(max(time.Until(next), time.Second), longestNap)
+			retry, wait = firstRetry, min(max(time.Until(next), time.Minute), longestNap)
 			if changed {
 				if err := p.enrolled(ctx, in, changed, next); err != nil {
 					p.warn(err.Error())
