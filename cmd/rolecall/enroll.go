@@ -66,8 +66,7 @@ Keys are files: enroll makes none in a TPM or a PKCS#11 token. It does not run o
 			{name: "daemon", kind: boolFlag, help: "renew until stopped"},
 			{name: flagOnRenew, arg: "COMMAND", help: "program to run after each change, with the arguments after --"},
 		},
-		groups: []group{{flagEST, flagCAARN}, {flagTokenFile, flagTokenEnv}, {flagCAFile, flagFingerprint}, {flagCAARN, flagFingerprint}},
-		run:    runEnroll,
+		run: runEnroll,
 	}
 }
 
@@ -97,6 +96,11 @@ func (p *program) enroller(in *inputs) (*enrollclient.Client, error) {
 			return nil, &problem{"enroll makes no keys in TPMs or PKCS#11 tokens", "leave --private-key out for a key in a file"}
 		}
 		return nil, &problem{"--private-key cannot be chosen", "the key is key.pem in --directory"}
+	}
+	for _, pair := range [][2]string{{flagEST, flagCAARN}, {flagTokenFile, flagTokenEnv}, {flagCAFile, flagFingerprint}, {flagCAARN, flagFingerprint}} {
+		if in.isSet(pair[0]) && in.isSet(pair[1]) {
+			return nil, &problem{"--" + pair[0] + " and --" + pair[1] + " exclude each other", "use one of them"}
+		}
 	}
 	if in.text(flagFolder) == "" {
 		return nil, &problem{"no folder given", "pass --directory PATH"}

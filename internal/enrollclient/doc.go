@@ -90,6 +90,10 @@ func (c *Client) due(leaf *x509.Certificate) time.Time {
 
 // Run enrolls or renews once, if it is due. changed says that there is a new pair, next when to come again.
 func (c *Client) Run(ctx context.Context, now time.Time) (changed bool, next time.Time, err error) {
+	nothing := &Error{Problem: "there is no certificate yet, and no subject to ask for", Advice: "pass --subject CN=…", Permanent: true}
+	if _, err := c.Folder.Load(); errors.Is(err, ErrNone) && c.Names == nil {
+		return false, next, nothing // before a folder is made
+	}
 	unlock, err := c.Folder.lock(ctx)
 	if err != nil {
 		return false, next, err
@@ -110,7 +114,7 @@ func (c *Client) Run(ctx context.Context, now time.Time) (changed bool, next tim
 	names := c.Names
 	if names == nil {
 		if old == nil {
-			return false, next, &Error{Problem: "there is no certificate yet, and no subject to ask for", Advice: "pass --subject CN=…", Permanent: true}
+			return false, next, nothing
 		}
 		names = namesOf(old.Leaf)
 	}
