@@ -17,7 +17,6 @@ import (
 
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/audit"
-	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/awsapi"
 	"github.com/rolecall/rolecall/internal/enroll/est"
 	"github.com/rolecall/rolecall/internal/gate"
@@ -69,6 +68,7 @@ type Server struct {
 	connectors *pcaconnectorad.Service
 	issuer     *webissuer.Issuer
 	est        *est.Handler
+	issuance   *issuance.Issuer // knows the buckets of revocation lists
 	bindings   []awsapi.Binding // all operations, for the coverage table
 
 	reloader *tlsca.Reloader // of the TLS certificate; nil without TLS
@@ -235,7 +235,7 @@ func (s *Server) assemble(background context.Context) error {
 	if err := s.register(router, guard, sealer); err != nil {
 		return err
 	}
-	s.est = est.New(est.Config{DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Ring: s.ring, Audit: s.audit, Log: s.log})
+	s.est = est.New(est.Config{DB: s.db, Issuer: s.issuance, Ring: s.ring, Audit: s.audit, Log: s.log})
 	s.handler = withEnrollment(withUnsigned(s.unsignedRoutes(), router), s.openEnrollment(), s.est)
 	s.publicHandler = withUnsigned(s.distributionRoutes(), http.NotFoundHandler())
 	s.work(func() { s.privateCA.Run(background) })

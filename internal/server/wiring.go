@@ -37,6 +37,7 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 	if err != nil {
 		return err
 	}
+	s.issuance = ca.Issuer
 	s.privateCA = acmpca.New(ca)
 	s.connectors = pcaconnectorad.New(pcaconnectorad.Config{DB: s.db, Log: s.log})
 	s.issuer = webissuer.New(webissuer.Config{DB: s.db, Ring: s.ring, Log: s.log, Base: s.issuerBase})
