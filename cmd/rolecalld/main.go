@@ -78,7 +78,7 @@ or, to see everything work in a new folder:  rolecalld quickstart`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(getenv), quickstartCommand(getenv), accountCommand(getenv), policiesCommand(getenv), templateCommand(getenv), estCommand(getenv), enrollTokenCommand(getenv), keysCommand(getenv), caCommand(getenv), versionCommand())
+	root.AddCommand(serveCommand(getenv), quickstartCommand(getenv), accountCommand(getenv), policiesCommand(getenv), templateCommand(getenv), adCommand(getenv), estCommand(getenv), enrollTokenCommand(getenv), keysCommand(getenv), caCommand(getenv), versionCommand())
 	return root
 }
 

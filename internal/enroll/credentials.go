@@ -33,6 +33,30 @@ func SealCredentials(ring *keyring.Ring, d *store.Directory, keytab []byte, pass
 	d.BindPassword = ring.Seal(PasswordLabel, bound(d), []byte(password))
 }
 
+// Reseal replaces those secrets of a row that are given and keeps the others.
+func Reseal(ring *keyring.Ring, d *store.Directory, keytab []byte, password string) error {
+	if password == "" {
+		old, err := ring.Open(passwordLabel, bound(d), d.BindPassword)
+		if err != nil {
+			return fmt.Errorf("the directory's password: %w", err)
+		}
+		password = string(old)
+	}
+	if len(keytab) == 0 && len(d.Keytab) > 0 {
+		old, err := ring.Open(keytabLabel, bound(d), d.Keytab)
+		if err != nil {
+			return fmt.Errorf("the directory's keytab: %w", err)
+		}
+		defer clear(old)
+		keytab = old
+	}
+	SealCredentials(ring, d, keytab, password)
+	if len(keytab) == 0 {
+		d.Keytab = nil
+	}
+	return nil
+}
+
 // Connect opens directories with the secrets that [SealCredentials] sealed.
 func Connect(ring *keyring.Ring) Opener {
 	return func(row *store.Directory) (Acceptor, Directory, func(), error) {
