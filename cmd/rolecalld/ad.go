@@ -24,7 +24,7 @@ func adCommand(getenv func(string) string) *cobra.Command {
 		Long: `Set Active Directory up so that its members enroll by themselves. The commands work on the store directly and
 may run beside a running server.`,
 	}
-	cmd.AddCommand(adDirectoryCommand(getenv))
+	cmd.AddCommand(adDirectoryCommand(getenv), adCheckCommand(getenv), adPublishCommand(getenv), adPolicyCommand(getenv))
 	return cmd
 }
 

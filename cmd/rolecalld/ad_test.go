@@ -3,14 +3,29 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/rolecall/rolecall/internal/arn"
+	"github.com/rolecall/rolecall/internal/enroll/gpo"
+	"github.com/rolecall/rolecall/internal/enroll/setup"
 	"github.com/rolecall/rolecall/internal/server"
+	"github.com/rolecall/rolecall/internal/store"
 	"github.com/rolecall/rolecall/internal/testad"
 )
 
@@ -160,6 +175,177 @@ func TestDirectoryCommands(t *testing.T) {
 		t.Errorf("list:\n%s", list)
 	}
 	w.fails("no directory server answered", "ad", "directory", "update", strings.TrimSpace(stdout), "--channel-binding", "off")
+}
+
+// store writes rows into the store beside the running server.
+func (w *adWorld) store(fn func(tx *store.Tx) error) {
+	w.Helper()
+	db := must(store.Open(w.Context(), store.Config{Source: "sqlite:" + filepath.Join(w.dir, "rolecall.db")}))(w.T)
+	defer db.Close()
+	if err := db.Update(w.Context(), fn); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// results are what ad check --json found, by subject.
+func (w *adWorld) results(args ...string) map[string]setup.Result {
+	w.Helper()
+	stdout, stderr, ok := w.run(nil, append([]string{"ad", "check", "--json"}, args...)...)
+	var found struct {
+		OK      bool
+		Results []setup.Result
+	}
+	if err := json.Unmarshal([]byte(stdout), &found); err != nil || found.OK != ok {
+		w.Fatalf("%v %v: %s%s", err, ok, stdout, stderr)
+	}
+	by := map[string]setup.Result{}
+	for _, r := range found.Results {
+		by[r.Subject] = r
+	}
+	return by
+}
+
+// TestSetUp: check says what is missing, publish and policy supply it, and check agrees.
+func TestSetUp(t *testing.T) {
+	w := newADWorld(t)
+	id := strings.TrimSpace(w.ok(append([]string{"ad", "directory", "create"}, w.domainFlags()...)...))
+	expect := func(found map[string]setup.Result, want map[string]setup.State) {
+		t.Helper()
+		for subject, state := range want {
+			r, ok := found[subject]
+			if !ok || r.State != state {
+				t.Errorf("%s: got %+v, want %s", subject, r, state)
+			}
+			if r.State == setup.Problem && r.Fix == "" {
+				t.Errorf("%s has no fix", subject)
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("all: %+v", found)
+		}
+	}
+	// What a key on paper does not show: the ticket.
+	expect(w.results(id), map[string]setup.State{
+		"domain controller ldaps://" + testad.DCHost: setup.OK, "clock": setup.OK, "service principal name": setup.OK, "service account": setup.OK, "keytab": setup.OK,
+		"Kerberos ticket": setup.OK, "registration": setup.Problem, "connector": setup.Problem, "published CA": setup.Skipped,
+		"group policy": setup.Skipped, "policy host " + testad.CAHost: setup.Problem,
+	})
+	w.fails("no connector", "ad", "publish", id)
+
+	cert, key := rootCA(t)
+	var account arn.AccountID
+	w.store(func(tx *store.Tx) error {
+		accounts, _, err := tx.ListAccounts(1, "")
+		if err != nil {
+			return err
+		}
+		account = accounts[0].ID
+		const ca, connector = "11111111-2222-3333-4444-555555555555", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+		return errors.Join(
+			tx.PutAuthority(&store.CertificateAuthority{Account: account, Region: "us-east-1", ID: ca, Type: "ROOT", UsageMode: "GENERAL_PURPOSE", Status: "ACTIVE",
+				Configuration: "{}", Certificate: cert.Raw, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter}),
+			tx.CreateDirectoryRegistration(&store.DirectoryRegistration{Account: account, Region: "us-east-1", Directory: id, Status: "ACTIVE"}),
+			tx.CreateConnector(&store.Connector{Account: account, Region: "us-east-1", ID: connector, Directory: id, Status: "ACTIVE",
+				Authority: "arn:aws:acm-pca:us-east-1:" + string(account) + ":certificate-authority/" + ca}),
+			tx.CreateServicePrincipalName(&store.ServicePrincipalName{Account: account, Region: "us-east-1", Directory: id, Connector: connector, Status: "ACTIVE"}),
+			tx.CreateConnectorTemplate(&store.ConnectorTemplate{Account: account, Region: "us-east-1", Connector: connector, ID: connector, Name: "User", Definition: "{}", PolicySchema: 4,
+				Major: 100, ObjectIdentifier: "1.2.3.4", Status: "ACTIVE"}),
+			tx.CreateTemplateAccess(&store.TemplateAccess{Account: account, Region: "us-east-1", Connector: connector, Template: connector, SID: "S-1-5-21-1-2-3-4", Enroll: "ALLOW", AutoEnroll: "ALLOW"}),
+		)
+	})
+	w.fails("has a connector", "ad", "directory", "delete", id)
+	const published = "published CA in "
+	found := w.results(id)
+	expect(found, map[string]setup.State{published + "NTAuthCertificates": setup.Problem, published + "Enrollment Services": setup.Warning})
+	if fix := found[published+"AIA"].Fix; !strings.Contains(fix, "--admin-user") {
+		t.Errorf("an account without rights is told %q", fix)
+	}
+	w.fails("hint: use --admin-user", "ad", "publish", id)
+	admin := []string{id, "--admin-user", testad.Admin + "@" + testad.DNSDomain, "--admin-password-file", w.file("admin", testad.AdminPass+"\n")}
+	if out := w.ok(append([]string{"ad", "publish"}, admin...)...); strings.Count(out, "published ") != 4 {
+		t.Errorf("published: %s", out)
+	}
+	if out := w.ok(append([]string{"ad", "publish"}, admin...)...); out != "nothing to change\n" {
+		t.Errorf("a second time: %s", out)
+	}
+
+	// The policy joins what the file has.
+	pol := filepath.Join(t.TempDir(), "Registry.pol")
+	other := gpo.Text(`Software\Policies\Other`, "Keep", "this")
+	if err := os.WriteFile(pol, must(gpo.Marshal([]gpo.Value{other}))(t), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	w.ok("ad", "policy", id, "--registry-pol", pol, "--with-ca-certificate")
+	values := must(gpo.Parse(must(os.ReadFile(pol))(t)))(t)
+	if s, _ := values[0].Text(); s != "this" || len(values) < 9 || values[len(values)-1].Name != "cACertificate" || string(values[len(values)-1].Data) != string(cert.Raw) {
+		t.Errorf("Registry.pol: %+v", values)
+	}
+	if info := must(os.Stat(pol))(t); info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %o", info.Mode().Perm())
+	}
+	script := w.ok("ad", "policy", id)
+	for _, want := range []string{`-Key 'HKLM\Software\Policies\Microsoft\Cryptography\AutoEnrollment' -ValueName 'AEPolicy' -Type DWord -Value 7`, "'HKCU\\", "https://" + testad.CAHost + "/ADPolicyProvider_CEP_Kerberos/service.svc/CEP"} {
+		if !strings.Contains(script, want) {
+			t.Errorf("the script lacks %s:\n%s", want, script)
+		}
+	}
+
+	// A host with a certificate of the published CA is trusted.
+	leaf := tlsLeaf(t, cert, key, testad.CAHost)
+	l := tls.NewListener(w.d.Listen(t, testad.CAHost+":443"), &tls.Config{Certificates: []tls.Certificate{leaf}})
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); io.Copy(io.Discard, c) }()
+		}
+	}()
+	found = w.results(id, "--registry-pol", pol)
+	expect(found, map[string]setup.State{
+		published + "NTAuthCertificates": setup.OK, published + "Certification Authorities": setup.OK, published + "AIA": setup.OK, published + "Enrollment Services": setup.OK,
+		"group policy": setup.OK, "policy host " + testad.CAHost: setup.OK, "registration": setup.OK, "templates of connector aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee": setup.OK,
+	})
+	if text := w.ok("ad", "check", id); !strings.Contains(text, "ok       keytab: has AES keys") {
+		t.Errorf("text:\n%s", text)
+	}
+	if out := w.ok(append([]string{"ad", "publish", "--remove"}, admin...)...); strings.Count(out, "removed ") != 4 {
+		t.Errorf("removed: %s", out)
+	}
+	if r := w.results(id)[published+"NTAuthCertificates"]; r.State != setup.Problem {
+		t.Errorf("after --remove: %+v", r)
+	}
+	// The password changes, and with it the key's version.
+	w.d.Run(t, "samba-tool", "user", "setpassword", "svc-rolecall", "--newpassword=Passw0rd!another", "-H", "ldap://"+testad.DCHost, "-U", testad.Admin+"%"+testad.AdminPass)
+	if _, stderr, ok := w.run([]string{"ROLECALLD_BIND_PASSWORD=Passw0rd!another"}, "ad", "directory", "update", id); !ok {
+		t.Fatal(stderr)
+	}
+	if r := w.results(id)["keytab"]; r.State != setup.Problem || !strings.Contains(r.Text, "the password was changed") {
+		t.Errorf("an old keytab: %+v", r)
+	}
+	w.d.Run(t, "samba-tool", "user", "setpassword", "svc-rolecall", "--newpassword="+testad.Password("svc-rolecall"), "-H", "ldap://"+testad.DCHost, "-U", testad.Admin+"%"+testad.AdminPass)
+	if r := w.results(id)["domain controller ldaps://"+testad.DCHost]; r.State != setup.Problem || !strings.Contains(r.Fix, "--bind-password-file") {
+		t.Errorf("a wrong password: %+v", r)
+	}
+}
+
+// rootCA is a CA's certificate and key.
+func rootCA(t *testing.T) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Corp Issuing"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der := must(x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key))(t)
+	return must(x509.ParseCertificate(der))(t), key
+}
+
+func tlsLeaf(t *testing.T, ca *x509.Certificate, caKey *ecdsa.PrivateKey, host string) tls.Certificate {
+	t.Helper()
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{host}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der := must(x509.CreateCertificate(rand.Reader, tmpl, ca, key.Public(), caKey))(t)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // otherCA is nobody's certificate.

@@ -36,14 +36,14 @@ func SealCredentials(ring *keyring.Ring, d *store.Directory, keytab []byte, pass
 // Reseal replaces those secrets of a row that are given and keeps the others.
 func Reseal(ring *keyring.Ring, d *store.Directory, keytab []byte, password string) error {
 	if password == "" {
-		old, err := ring.Open(passwordLabel, bound(d), d.BindPassword)
+		old, err := ring.Open(PasswordLabel, bound(d), d.BindPassword)
 		if err != nil {
 			return fmt.Errorf("the directory's password: %w", err)
 		}
 		password = string(old)
 	}
 	if len(keytab) == 0 && len(d.Keytab) > 0 {
-		old, err := ring.Open(keytabLabel, bound(d), d.Keytab)
+		old, err := ring.Open(KeytabLabel, bound(d), d.Keytab)
 		if err != nil {
 			return fmt.Errorf("the directory's keytab: %w", err)
 		}
@@ -57,6 +57,20 @@ func Reseal(ring *keyring.Ring, d *store.Directory, keytab []byte, password stri
 	return nil
 }
 
+// OpenCredentials returns what [SealCredentials] sealed; keytab is nil if the directory has none.
+func OpenCredentials(ring *keyring.Ring, d *store.Directory) (keytab []byte, password string, err error) {
+	if len(d.Keytab) > 0 {
+		if keytab, err = ring.Open(KeytabLabel, bound(d), d.Keytab); err != nil {
+			return nil, "", fmt.Errorf("the directory's keytab: %w", err)
+		}
+	}
+	secret, err := ring.Open(PasswordLabel, bound(d), d.BindPassword)
+	if err != nil {
+		return nil, "", fmt.Errorf("the directory's password: %w", err)
+	}
+	return keytab, string(secret), nil
+}
+
 // Connect opens directories with the secrets that [SealCredentials] sealed.
 func Connect(ring *keyring.Ring) Opener {
 	return func(row *store.Directory) (Acceptor, Directory, func(), error) {
@@ -64,23 +78,13 @@ func Connect(ring *keyring.Ring) Opener {
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		password, err := ring.Open(PasswordLabel, bound(row), row.BindPassword)
+		_, password, err := OpenCredentials(ring, row)
 		if err != nil {
-			return nil, nil, nil, fmt.Errorf("the directory's password: %w", err)
+			return nil, nil, nil, err
 		}
-		cfg := directory.Config{BindName: row.BindUser, Password: string(password)}
-		for _, server := range row.Servers {
-			host, ok := strings.CutPrefix(server, "ldaps://")
-			if !ok {
-				return nil, nil, nil, fmt.Errorf("directory server %s is not an ldaps:// URL", server)
-			}
-			cfg.Servers = append(cfg.Servers, strings.TrimSuffix(host, "/"))
-		}
-		if row.Trust != "" {
-			cfg.Roots = x509.NewCertPool()
-			if !cfg.Roots.AppendCertsFromPEM([]byte(row.Trust)) {
-				return nil, nil, nil, errors.New("the directory's trusted certificates cannot be read")
-			}
+		cfg, err := DirectoryConfig(row, row.BindUser, password)
+		if err != nil {
+			return nil, nil, nil, err
 		}
 		client, err := directory.New(cfg)
 		if err != nil {
@@ -88,6 +92,25 @@ func Connect(ring *keyring.Ring) Opener {
 		}
 		return acceptor, client, client.Close, nil
 	}
+}
+
+// DirectoryConfig is how to reach the directory as an account.
+func DirectoryConfig(row *store.Directory, user, password string) (directory.Config, error) {
+	cfg := directory.Config{BindName: user, Password: password}
+	for _, server := range row.Servers {
+		host, ok := strings.CutPrefix(server, "ldaps://")
+		if !ok {
+			return cfg, fmt.Errorf("directory server %s is not an ldaps:// URL", server)
+		}
+		cfg.Servers = append(cfg.Servers, strings.TrimSuffix(host, "/"))
+	}
+	if row.Trust != "" {
+		cfg.Roots = x509.NewCertPool()
+		if !cfg.Roots.AppendCertsFromPEM([]byte(row.Trust)) {
+			return cfg, errors.New("the directory's trusted certificates cannot be read")
+		}
+	}
+	return cfg, nil
 }
 
 // newAcceptor takes tickets for the policy host alone. A directory without a keytab takes none.

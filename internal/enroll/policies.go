@@ -30,7 +30,7 @@ func (h *Handler) policies(ctx context.Context, a *attempt, m *soap.Message) ([]
 	if err != nil {
 		return nil, err
 	}
-	res := &xcep.Response{PolicyID: policyID(&a.site.row), Name: a.site.row.Realm}
+	res := &xcep.Response{PolicyID: PolicyID(&a.site.row), Name: a.site.row.Realm}
 	res.NotChanged = unchanged(list, req.LastUpdate, a.now)
 	if res.NotChanged {
 		return xcep.Write(res, m.MessageID), nil
@@ -74,8 +74,8 @@ func unchanged(list []*connector, last, now time.Time) bool {
 	return len(list) > 0
 }
 
-// policyID is the directory's name for clients: a GUID that never changes.
-func policyID(d *store.Directory) string {
+// PolicyID is the directory's name for clients: a GUID that never changes.
+func PolicyID(d *store.Directory) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "enrollment policy\x00%s\x00%s\x00%s", d.Account, d.Region, d.ID))
 	var id [16]byte
 	copy(id[:], sum[:])

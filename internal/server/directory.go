@@ -17,6 +17,7 @@ import (
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/enroll"
 	"github.com/rolecall/rolecall/internal/enroll/directory"
+	"github.com/rolecall/rolecall/internal/enroll/setup"
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/store"
 )
@@ -317,4 +318,15 @@ func serverURL(s string) (string, error) {
 		return "", fmt.Errorf("%q: %q is not a full host name", s, host)
 	}
 	return "ldaps://" + u.Host, nil
+}
+
+// DirectorySetup runs fn with all that the store has about a directory.
+func DirectorySetup(ctx context.Context, cfg Config, key DirectoryKey, fn func(*setup.Setup) error) error {
+	return withDirectories(ctx, &cfg, &key, func(db *store.DB, ring *keyring.Ring) error {
+		s, err := setup.Load(ctx, db, ring, key.Account, key.Region, key.ID)
+		if err != nil {
+			return unknownDirectory(key, err)
+		}
+		return fn(s)
+	})
 }

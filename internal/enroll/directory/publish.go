@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -228,6 +227,44 @@ func (c *Client) Unpublish(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
+// Withdraw takes a CA certificate out of the containers and returns the DNs it changed. An object keeps its place with an
+// empty value when its last certificate goes, as the class demands one.
+func (c *Client) Withdraw(ctx context.Context, ca *x509.Certificate, from Containers) (changed []string, err error) {
+	pks, err := c.publicKeyServices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range []struct {
+		wanted bool
+		base   string
+	}{{from.NTAuth, "CN=NTAuthCertificates,"}, {from.Roots, "CN=Certification Authorities,"}, {from.AIA, "CN=AIA,"}} {
+		if !t.wanted {
+			continue
+		}
+		found, err := c.search(ctx, t.base+pks, ldap.ScopeWholeSubtree, "(objectClass=certificationAuthority)", maxPublished, "cACertificate")
+		if err != nil {
+			return changed, err
+		}
+		for _, e := range found {
+			have := e.GetRawAttributeValues("cACertificate")
+			if !slices.ContainsFunc(have, func(v []byte) bool { return bytes.Equal(v, ca.Raw) }) {
+				continue
+			}
+			mod := ldap.NewModifyRequest(e.DN, nil)
+			if len(have) == 1 {
+				mod.Replace("cACertificate", []string{"\x00"})
+			} else {
+				mod.Delete("cACertificate", []string{string(ca.Raw)})
+			}
+			if err := c.change(ctx, func(l *ldap.Conn) error { return l.Modify(mod) }); err != nil {
+				return changed, fmt.Errorf("%s: %w", e.DN, err)
+			}
+			changed = append(changed, e.DN)
+		}
+	}
+	return changed, nil
+}
+
 // Published reads what is there. Values that are no certificates are left out.
 func (c *Client) Published(ctx context.Context) (*Published, error) {
 	pks, err := c.publicKeyServices(ctx)
@@ -274,44 +311,4 @@ func certificates(e *ldap.Entry) []*x509.Certificate {
 		}
 	}
 	return certs
-}
-
-// Encryption types in msDS-SupportedEncryptionTypes, MS-KILE 2.2.7.
-const (
-	supportsAES128 = 0x8
-	supportsAES256 = 0x10
-)
-
-// Problems of a service account that keep tickets from being issued or opened. [Client.CheckService] joins what it finds.
-var (
-	ErrNoPrincipal        = errors.New("no account has the service principal name")
-	ErrDuplicatePrincipal = errors.New("several accounts have the service principal name: the KDC issues no tickets for it")
-	ErrNoAES              = errors.New("msDS-SupportedEncryptionTypes of the account lacks AES (set it to 24 and export the keytab again)")
-)
-
-// CheckService finds the account with a service principal name, such as HTTP/ca.corp.example.com, and checks that there is one
-// and that it can have AES tickets.
-func (c *Client) CheckService(ctx context.Context, spn string) (dn string, err error) {
-	if !strings.Contains(spn, "/") || len(spn) > 512 {
-		return "", fmt.Errorf("%w: %.80q is no service principal name", ErrInput, spn)
-	}
-	base, err := c.baseDN(ctx)
-	if err != nil {
-		return "", err
-	}
-	found, err := c.search(ctx, base, ldap.ScopeWholeSubtree, "(servicePrincipalName="+ldap.EscapeFilter(spn)+")", 1, "msDS-SupportedEncryptionTypes")
-	switch {
-	case errors.Is(err, ErrAmbiguous):
-		return "", fmt.Errorf("%w: %s", ErrDuplicatePrincipal, spn)
-	case err != nil:
-		return "", err
-	case len(found) == 0:
-		return "", fmt.Errorf("%w: %s", ErrNoPrincipal, spn)
-	}
-	var types uint32
-	fmt.Sscan(found[0].GetAttributeValue("msDS-SupportedEncryptionTypes"), &types) // absent: none
-	if types&(supportsAES128|supportsAES256) == 0 {
-		return found[0].DN, fmt.Errorf("%s: %w", found[0].DN, ErrNoAES)
-	}
-	return found[0].DN, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -50,6 +51,9 @@ type PolicyServer struct {
 	Auth uint32
 	// Cost orders the servers of one policy; lower is first.
 	Cost uint32
+	// Certificate is the CA's, DER; nil for none. Windows has no such value: Samba 4.17 skips a server whose CA is not in the
+	// directory unless it finds the certificate here.
+	Certificate []byte
 }
 
 // EntryName is the name of the server's key under [PolicyServersKey]: the SHA-1 of its URL in UTF-16LE, in hexadecimal. It is a
@@ -90,15 +94,33 @@ func AutoEnrollment(aePolicy uint32, servers ...PolicyServer) ([]Value, error) {
 		values = append(values,
 			Text(key, "URL", p.URL), Text(key, "PolicyID", p.PolicyID), Text(key, "FriendlyName", p.FriendlyName),
 			Number(key, "Flags", serverFromPolicy|serverAutoEnroll), Number(key, "AuthFlags", p.Auth), Number(key, "Cost", p.Cost))
+		if p.Certificate != nil {
+			values = append(values, Value{key, "cACertificate", Binary, p.Certificate})
+		}
 	}
 	return values, nil
 }
 
-// Merge replaces what a policy says about auto-enrollment and keeps every other value, in order.
+// Merge puts auto-enrollment values into a policy and keeps every other one, in order: other policy servers too, but for
+// older entries of the same policies. A value that is there under the same name is replaced.
 func Merge(old, autoEnrollment []Value) []Value {
+	same := func(a, b Value) bool { return strings.EqualFold(a.Key, b.Key) && strings.EqualFold(a.Name, b.Name) }
+	ids := map[string]bool{}
+	for _, v := range autoEnrollment {
+		if text, ok := v.Text(); ok && strings.EqualFold(v.Name, "PolicyID") && under(v.Key, PolicyServersKey) {
+			ids[strings.ToLower(text)] = true
+		}
+	}
+	stale := map[string]bool{}
+	for _, v := range old {
+		if text, ok := v.Text(); ok && strings.EqualFold(v.Name, "PolicyID") && under(v.Key, PolicyServersKey) && ids[strings.ToLower(text)] {
+			stale[strings.ToLower(v.Key)] = true
+		}
+	}
 	var merged []Value
 	for _, v := range old {
-		if !under(v.Key, AutoEnrollmentKey) && !under(v.Key, PolicyServersKey) {
+		replaced := slices.ContainsFunc(autoEnrollment, func(n Value) bool { return same(v, n) })
+		if !replaced && !stale[strings.ToLower(v.Key)] {
 			merged = append(merged, v)
 		}
 	}

@@ -77,15 +77,27 @@ func TestGolden(t *testing.T) {
 
 func TestMerge(t *testing.T) {
 	other := gpo.Text(`Software\Policies\Other`, "Keep", "äöü €")
-	old := append([]gpo.Value{other, gpo.Number(strings.ToUpper(gpo.AutoEnrollmentKey), "AEPolicy", gpo.PolicyDisabled)}, gpo.Text(gpo.PolicyServersKey+`\dead`, "URL", "x"))
+	elsewhere := gpo.Text(gpo.PolicyServersKey+`\other`, "PolicyID", "{other}")
+	dead := gpo.PolicyServersKey + `\dead`
+	old := []gpo.Value{other, gpo.Number(strings.ToUpper(gpo.AutoEnrollmentKey), "AEPolicy", gpo.PolicyDisabled), gpo.Text(dead, "URL", "x")}
+	for _, v := range sample(t) { // an older address of the same policy
+		if v.Name == "PolicyID" {
+			old = append(old, gpo.Value{Key: dead, Name: "PolicyID", Type: v.Type, Data: v.Data})
+			break
+		}
+	}
+	old = append(old, elsewhere)
 	got := gpo.Merge(old, sample(t))
-	if d := cmp.Diff(append([]gpo.Value{other}, sample(t)...), got); d != "" {
+	if d := cmp.Diff(append([]gpo.Value{other, elsewhere}, sample(t)...), got); d != "" {
 		t.Error(d)
+	}
+	if d := cmp.Diff(got, gpo.Merge(got, sample(t))); d != "" {
+		t.Errorf("a second time: %s", d)
 	}
 	if s, ok := got[0].Text(); !ok || s != "äöü €" {
 		t.Errorf("text %q", s)
 	}
-	if n, ok := got[1].Number(); !ok || n != 7 {
+	if n, ok := got[2].Number(); !ok || n != 7 {
 		t.Errorf("number %d", n)
 	}
 }

@@ -96,6 +96,29 @@ func readKeytab(data []byte) (keys []serviceKey, err error) {
 	return keys, nil
 }
 
+// KeytabKey is one key of a keytab, without the key.
+type KeytabKey struct {
+	Principal, Realm string
+	KVNO             int
+	Type             int32 // RFC 3961 §8: 17 and 18 are AES, 23 is RC4
+}
+
+// AES reports whether tickets of the key's type are taken by default.
+func (k KeytabKey) AES() bool { return k.Type == etypeAES128 || k.Type == etypeAES256 }
+
+// KeytabKeys lists a keytab file's keys.
+func KeytabKeys(keytab []byte) ([]KeytabKey, error) {
+	keys, err := readKeytab(keytab)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]KeytabKey, len(keys))
+	for i, k := range keys {
+		list[i] = KeytabKey{k.principal, k.realm, int(k.kvno), k.key.KeyType}
+	}
+	return list, nil
+}
+
 // ours keeps the keys of the services tickets may be for.
 func ours(keys []serviceKey, services []string) []serviceKey {
 	var kept []serviceKey

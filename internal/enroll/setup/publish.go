@@ -1,0 +1,95 @@
+package setup
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"strings"
+
+	"github.com/rolecall/rolecall/internal/enroll"
+	"github.com/rolecall/rolecall/internal/enroll/directory"
+)
+
+// Open connects to the directory as its own account or, for one call, as another one that may write the forest's
+// configuration.
+func (s *Setup) Open(user, password string) (*directory.Client, error) {
+	if user == "" {
+		user, password = s.Directory.BindUser, s.password
+	}
+	cfg, err := enroll.DirectoryConfig(&s.Directory, user, password)
+	if err != nil {
+		return nil, err
+	}
+	return directory.New(cfg)
+}
+
+// Publish puts the CA of the connector where the forest's members look: NTAuthCertificates (its certificates may log on),
+// Certification Authorities (its root is trusted), AIA (chains can be built) and Enrollment Services (Samba's client finds
+// the server). It returns what it changed: nothing if all was there. The enrollment service names no templates: members
+// ask the policy server for them, and Windows would try DCOM.
+func (s *Setup) Publish(ctx context.Context, c *directory.Client) (changed []string, err error) {
+	_, certs, err := s.issuing()
+	if err != nil {
+		return nil, err
+	}
+	name := certs[0].Subject.CommonName
+	if name == "" {
+		return nil, fmt.Errorf("the CA %s has no common name, by which members would know it", certs[0].Subject)
+	}
+	if err := s.ours(ctx, c, name, certs[0]); err != nil {
+		return nil, err
+	}
+	for i, cert := range certs {
+		to := directory.Containers{NTAuth: i == 0, AIA: true, Roots: cert == root(certs)}
+		label := cert.Subject.CommonName
+		if label == "" {
+			label = fmt.Sprintf("%s %d", name, i)
+		}
+		did, err := c.Publish(ctx, label, cert, to)
+		changed = append(changed, did...)
+		if err != nil {
+			return changed, err
+		}
+	}
+	did, err := c.PublishService(ctx, directory.EnrollmentService{Name: name, Host: s.Directory.PolicyHost, Certificate: certs[0]})
+	if did {
+		changed = append(changed, "CN="+name+",CN=Enrollment Services")
+	}
+	return changed, err
+}
+
+// ours refuses to touch an enrollment service of the same name that is somebody else's, such as AD CS's.
+func (s *Setup) ours(ctx context.Context, c *directory.Client, name string, ca *x509.Certificate) error {
+	p, err := c.Published(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range p.Services {
+		if strings.EqualFold(e.Name, name) && !strings.EqualFold(e.Host, s.Directory.PolicyHost) && (e.Certificate == nil || !e.Certificate.Equal(ca)) {
+			return fmt.Errorf("the forest has another CA named %q, on %s: a CA for this directory needs a name of its own", name, e.Host)
+		}
+	}
+	return nil
+}
+
+// Withdraw takes the CA out again. The root stays if it is not the CA itself: other CAs may be under it. Certificates that are
+// in use stop being accepted for logging on.
+func (s *Setup) Withdraw(ctx context.Context, c *directory.Client) (changed []string, err error) {
+	_, certs, err := s.issuing()
+	if err != nil {
+		return nil, err
+	}
+	name := certs[0].Subject.CommonName
+	if err := s.ours(ctx, c, name, certs[0]); err != nil {
+		return nil, err
+	}
+	did, err := c.Unpublish(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if did {
+		changed = append(changed, "CN="+name+",CN=Enrollment Services")
+	}
+	more, err := c.Withdraw(ctx, certs[0], directory.Containers{NTAuth: true, AIA: true, Roots: len(certs) == 1})
+	return append(changed, more...), err
+}
