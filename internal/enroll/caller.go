@@ -27,7 +27,7 @@ var errUnauthenticated = errors.New("not authenticated")
 func (h *Handler) negotiate(a *attempt, sites []*site) (reply string, err error) {
 	var leaf *x509.Certificate
 	if a.r.TLS != nil && h.cfg.ServerLeaf != nil {
-		leaf = h.cfg.ServerLeaf()
+		leaf = h.cfg.ServerLeaf(a.r)
 	}
 	header := a.r.Header.Get("Authorization")
 	for _, s := range sites {

@@ -24,6 +24,7 @@ import (
 	"github.com/rolecall/rolecall/internal/enroll/directory"
 	"github.com/rolecall/rolecall/internal/enroll/kerberos"
 	"github.com/rolecall/rolecall/internal/issuance"
+	"github.com/rolecall/rolecall/internal/metrics"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -49,15 +50,17 @@ type Directory interface {
 // Opener connects to a directory. close ends what it opened; it may be nil.
 type Opener func(row *store.Directory) (a Acceptor, d Directory, close func(), err error)
 
-// Config is what a [Handler] works with. All fields but the last two are required.
+// Config is what a [Handler] works with. All fields but the last three are required.
 type Config struct {
 	DB     *store.DB
 	Issuer *issuance.Issuer
 	Audit  *audit.Log
 	Log    *slog.Logger
 	Open   Opener
-	// ServerLeaf is the certificate that TLS connections are served with; nil for none.
-	ServerLeaf func() *x509.Certificate
+	// ServerLeaf is the certificate that the request's TLS connection was served with; nil for none.
+	ServerLeaf func(*http.Request) *x509.Certificate
+	// Metrics counts requests by operation and result; nil for none.
+	Metrics *metrics.Registry
 	// Requests loosens what certificate requests may look like.
 	Requests cmc.Options
 }
@@ -66,7 +69,7 @@ type Config struct {
 const (
 	requestTimeout     = 25 * time.Second
 	requestsPerSecond  = 300
-	passwordsPerSecond = 10
+	passwordsPerSecond = 50 // of all sources together; see sources for one
 	refusalsPerSecond  = 20
 	idBlock            = 64 // request ids that a node reserves at a time
 )
@@ -78,6 +81,7 @@ type Handler struct {
 	requests  *rate.Limiter
 	passwords *rate.Limiter
 	refusals  *rate.Limiter // audit records of strangers
+	sources   sources
 
 	mu    sync.Mutex // guards the directories that are open
 	sites map[siteKey]*site

@@ -170,7 +170,7 @@ func newWorld(t testing.TB) *world {
 	})
 	t.Cleanup(w.h.Close)
 	w.update(func(tx *store.Tx) error {
-		if err := tx.CreateDirectory(&store.Directory{Account: account, Region: region, ID: "d-0123456789", Realm: "CORP.EXAMPLE.COM", Domain: "CORP", PolicyHost: policyHost}); err != nil {
+		if err := tx.CreateDirectory(&store.Directory{Account: account, Region: region, ID: "d-0123456789", Realm: "CORP.EXAMPLE.COM", Domain: "CORP", PolicyHost: policyHost, Keytab: []byte{1}}); err != nil {
 			return err
 		}
 		if err := tx.CreateConnector(&store.Connector{

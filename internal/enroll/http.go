@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/arn"
@@ -14,6 +15,7 @@ import (
 	"github.com/rolecall/rolecall/internal/enroll/soap"
 	"github.com/rolecall/rolecall/internal/enroll/template"
 	"github.com/rolecall/rolecall/internal/enroll/xcep"
+	"github.com/rolecall/rolecall/internal/metrics"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -90,6 +92,7 @@ func (h *Handler) serveKerberos(ctx context.Context, w http.ResponseWriter, a *a
 	}
 	reply, err := h.negotiate(a, sites)
 	if err != nil {
+		h.count(a, ticketCode(err))
 		if h.recordStranger(ctx, a, err) != nil {
 			http.Error(w, "enrollment is not available", http.StatusServiceUnavailable)
 			return
@@ -105,16 +108,25 @@ func (h *Handler) serveKerberos(ctx context.Context, w http.ResponseWriter, a *a
 
 // servePassword authenticates by the SOAP header. There is never a 401: Windows would take it for a Basic challenge.
 func (h *Handler) servePassword(ctx context.Context, w http.ResponseWriter, a *attempt, sites []*site) {
+	if len(sites) == 1 {
+		a.site = sites[0] // whose audit log has what is no message
+	}
 	m := h.readMessage(ctx, w, a)
 	if m == nil {
 		return
 	}
-	if !h.passwords.Allow() {
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "too many requests", http.StatusTooManyRequests)
+	forgive, ok := h.sources.begin(a.r.RemoteAddr, a.now)
+	if !ok || !h.passwords.Allow() {
+		w.Header().Set("Retry-After", "10")
+		h.refuseStatus(ctx, w, a, http.StatusTooManyRequests, "too many requests")
 		return
 	}
-	if err := h.password(ctx, a, sites, m.User); err != nil {
+	err := h.password(ctx, a, sites, m.User)
+	if err == nil || errors.Is(err, directory.ErrUnavailable) {
+		forgive() // nothing was guessed
+	}
+	if err != nil {
+		h.count(a, "AccessDenied")
 		refusal := hresult.Refuse(hresult.AccessDenied, "The user name or the password is not right")
 		if h.recordStranger(ctx, a, err) != nil || errors.Is(err, directory.ErrUnavailable) {
 			refusal = hresult.Refuse(hresult.Failure, "Enrollment is not available")
@@ -129,14 +141,14 @@ func (h *Handler) servePassword(ctx context.Context, w http.ResponseWriter, a *a
 func (h *Handler) readMessage(ctx context.Context, w http.ResponseWriter, a *attempt) *soap.Message {
 	kind, _, err := mime.ParseMediaType(a.r.Header.Get("Content-Type"))
 	if err != nil || kind != soap.ContentType {
-		http.Error(w, "the content type must be "+soap.ContentType, http.StatusUnsupportedMediaType)
+		h.refuseStatus(ctx, w, a, http.StatusUnsupportedMediaType, "the content type must be "+soap.ContentType)
 		return nil
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, a.r.Body, soap.MaxBytes))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			http.Error(w, "the message is too large", http.StatusRequestEntityTooLarge)
+			h.refuseStatus(ctx, w, a, http.StatusRequestEntityTooLarge, "the message is too large")
 		}
 		return nil // otherwise the client is gone
 	}
@@ -150,6 +162,7 @@ func (h *Handler) readMessage(ctx context.Context, w http.ResponseWriter, a *att
 		if a.caller != nil && h.record(ctx, a, hresult.Refuse(hresult.InvalidArgument, "The message cannot be read: %s", err)) != nil {
 			code, reason = soap.Receiver, "The request could not be processed"
 		}
+		h.count(a, hresult.InvalidArgument.String())
 		write(w, http.StatusInternalServerError, soap.Fault(code, "", reason))
 		return nil
 	}
@@ -172,6 +185,7 @@ func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, a *attempt,
 		body, err = nil, recorded
 	}
 	if err == nil {
+		h.count(a, metrics.CodeOK)
 		write(w, http.StatusOK, body)
 		return
 	}
@@ -180,7 +194,25 @@ func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, a *attempt,
 		h.cfg.Log.Error("enrollment", "operation", a.operation, "request", a.id, "error", err)
 		refusal = hresult.Refuse(hresult.Failure, "The request could not be processed")
 	}
+	h.count(a, refusal.Code.String())
 	h.fault(w, a, refusal)
+}
+
+// count is the metric of an answered request; the code is "OK", a name of [hresult.Code] or of a status, or why a ticket was
+// refused.
+func (h *Handler) count(a *attempt, code string) {
+	if h.cfg.Metrics != nil {
+		h.cfg.Metrics.Request("enrollment", a.operation, code, time.Since(a.now))
+	}
+}
+
+// refuseStatus answers what is no enrollment message with a plain status. It is in the audit log within the rate of strangers.
+func (h *Handler) refuseStatus(ctx context.Context, w http.ResponseWriter, a *attempt, status int, text string) {
+	h.count(a, strings.ReplaceAll(http.StatusText(status), " ", ""))
+	if h.recordStatus(ctx, a, status, text) != nil {
+		status, text = http.StatusServiceUnavailable, "enrollment is not available"
+	}
+	http.Error(w, text, status)
 }
 
 // fault answers a refusal in the protocol's form.

@@ -63,12 +63,16 @@ func authentications(name string) (xcep.Authentication, bool) {
 	return 0, false
 }
 
-// enrollURIs are the enrollment services of a CA, the one with the caller's own authentication first.
-func enrollURIs(host, authority string, first xcep.Authentication) []xcep.URI {
+// enrollURIs are the enrollment services of a CA, the one with the caller's own authentication first. Without tickets there is
+// no address for them: a client would try it in vain.
+func enrollURIs(host, authority string, first xcep.Authentication, tickets bool) []xcep.URI {
 	base := "https://" + host + "/" + authority + enrollInfix
 	uris := []xcep.URI{
 		{Authentication: xcep.Kerberos, Address: base + "Kerberos" + enrollSuffix},
 		{Authentication: xcep.UsernamePassword, Address: base + "UsernamePassword" + enrollSuffix},
+	}
+	if !tickets {
+		return uris[1:]
 	}
 	if first == xcep.UsernamePassword {
 		uris[0], uris[1] = uris[1], uris[0]

@@ -53,7 +53,7 @@ func (h *Handler) policies(ctx context.Context, a *attempt, m *soap.Message) ([]
 				continue
 			}
 			if ref == len(res.CAs) {
-				res.CAs = append(res.CAs, xcep.CA{Certificate: ca.Row.Certificate, URIs: enrollURIs(a.site.row.PolicyHost, c.authority, a.endpoint.authentication)})
+				res.CAs = append(res.CAs, xcep.CA{Certificate: ca.Row.Certificate, URIs: enrollURIs(a.site.row.PolicyHost, c.authority, a.endpoint.authentication, len(a.site.row.Keytab) > 0)})
 			}
 			res.Policies = append(res.Policies, xcep.Policy{Template: t, CA: ref, Enroll: true, AutoEnroll: auto})
 		}

@@ -195,11 +195,30 @@ func TestUsernamePassword(t *testing.T) {
 		t.Errorf("event %v", e)
 	}
 	limited := false
-	for range 3 * passwordsPerSecond {
-		limited = limited || w.send("", ces, strings.Replace(message, "</s:Header>", token("alice", "x")+"</s:Header>", 1)).Code == http.StatusTooManyRequests
+	from := func(address, password string) int {
+		r := httptest.NewRequest(http.MethodPost, "https://"+policyHost+ces, strings.NewReader(strings.Replace(message, "</s:Header>", token("alice", password)+"</s:Header>", 1)))
+		r.Header.Set("Content-Type", "application/soap+xml")
+		r.RemoteAddr = address
+		rec := httptest.NewRecorder()
+		w.h.ServeHTTP(rec, r)
+		return rec.Code
+	}
+	for range 2 * wrongBurst {
+		limited = limited || from("[2001:db8::1]:9", "x") == http.StatusTooManyRequests
 	}
 	if !limited {
 		t.Error("passwords can be tried without a limit")
+	}
+	if e := w.event(); e["errorCode"] != "TooManyRequests" {
+		t.Errorf("event %v", e)
+	}
+	if code := from("[2001:db8::2]:9", "secret"); code != http.StatusTooManyRequests {
+		t.Errorf("the same network: %d", code)
+	}
+	for range 2 * wrongBurst { // right ones are not counted, and others' wrong ones either
+		if code := from("192.0.2.7:9", "secret"); code != http.StatusOK {
+			t.Fatalf("another source: %d", code)
+		}
 	}
 }
 
@@ -221,11 +240,17 @@ func TestBadMessages(t *testing.T) {
 	if rec := w.send(aliceSID, cepPath, strings.Repeat(" ", 300<<10)); rec.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("too large: %d", rec.Code)
 	}
+	if e := w.event(); e["errorCode"] != "RequestEntityTooLarge" {
+		t.Errorf("event %v", e)
+	}
 	r := httptest.NewRequest("POST", "https://"+policyHost+cepPath, strings.NewReader("{}"))
 	r.Header.Set("Authorization", "Negotiate "+aliceSID)
 	rec := httptest.NewRecorder()
 	if w.h.ServeHTTP(rec, r); rec.Code != http.StatusUnsupportedMediaType {
 		t.Errorf("content type: %d", rec.Code)
+	}
+	if e := w.event(); e["errorCode"] != "UnsupportedMediaType" {
+		t.Errorf("event %v", e)
 	}
 }
 

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/audit"
 	"github.com/rolecall/rolecall/internal/enroll/hresult"
+	"github.com/rolecall/rolecall/internal/enroll/kerberos"
 	"github.com/rolecall/rolecall/internal/enroll/xcep"
 )
 
@@ -87,6 +89,26 @@ func (h *Handler) recordStranger(ctx context.Context, a *attempt, failure error)
 	e.ErrorCode, e.ErrorMessage = "AccessDenied", "The caller could not be authenticated"
 	e.AdditionalEventData = map[string]string{"explanation": failure.Error()}
 	return h.cfg.Audit.Append(context.WithoutCancel(ctx), e, nil)
+}
+
+// recordStatus makes an answer durable that is a status alone, within the rate of strangers' records: it costs a client nothing
+// to provoke.
+func (h *Handler) recordStatus(ctx context.Context, a *attempt, status int, text string) error {
+	if a.site == nil || !h.refusals.Allow() {
+		return nil
+	}
+	e := h.event(a)
+	e.ErrorCode, e.ErrorMessage = strings.ReplaceAll(http.StatusText(status), " ", ""), text
+	return h.cfg.Audit.Append(context.WithoutCancel(ctx), e, nil)
+}
+
+// ticketCode is the metric's code of a refused ticket: a bounded set.
+func ticketCode(err error) string {
+	var refused *kerberos.Error
+	if errors.As(err, &refused) {
+		return "ticket_" + string(refused.Reason)
+	}
+	return "AccessDenied"
 }
 
 func describe(e *audit.Event, failure error) {

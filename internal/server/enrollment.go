@@ -1,8 +1,15 @@
 package server
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
+	"slices"
+	"sync/atomic"
 
 	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/enroll"
@@ -13,18 +20,79 @@ import (
 // themselves: no request there is signed.
 func (s *Server) openEnrollment() *enroll.Handler {
 	h := enroll.New(enroll.Config{
-		DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Audit: s.audit, Log: s.log, Open: enroll.Connect(s.ring), ServerLeaf: s.serverLeaf,
+		DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Audit: s.audit, Log: s.log, Open: enroll.Connect(s.ring), ServerLeaf: s.serverLeaf, Metrics: s.metrics,
 	})
 	s.onClose(func() error { h.Close(); return nil })
 	return h
 }
 
-// serverLeaf is the certificate that TLS connections get now; nil while there is none. Clients bind tickets to it.
-func (s *Server) serverLeaf() *x509.Certificate {
-	if s.reloader == nil {
+// servedLeaf is the certificate that a connection was served with: after a renewal, connections live on with the old one.
+type servedLeaf struct {
+	leaf atomic.Pointer[x509.Certificate]
+}
+
+type servedLeafKey struct{}
+
+// rememberLeaf gives every connection a place for its certificate.
+func rememberLeaf(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, servedLeafKey{}, new(servedLeaf))
+}
+
+// rememberingLeaf notes the certificate that a handshake uses, and lets no session be resumed that began with another one:
+// a resumed connection shows no certificate, and its client goes by the one it saw first.
+func rememberingLeaf(cfg *tls.Config) *tls.Config {
+	certificate := cfg.GetCertificate
+	mark := func() []byte {
+		cert, err := certificate(&tls.ClientHelloInfo{})
+		if err != nil || cert.Leaf == nil {
+			return nil
+		}
+		sum := sha256.Sum256(cert.Leaf.Raw)
+		return append([]byte("rolecall leaf "), sum[:]...)
+	}
+	note := func(ctx context.Context, leaf *x509.Certificate) {
+		if served, ok := ctx.Value(servedLeafKey{}).(*servedLeaf); ok {
+			served.leaf.Store(leaf)
+		}
+	}
+	cfg.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		cert, err := certificate(hello)
+		if err == nil {
+			note(hello.Context(), cert.Leaf)
+		}
+		return cert, err
+	}
+	// Tickets are sealed by a configuration that never changes, whatever copy a listener has.
+	tickets := &tls.Config{MinVersion: cfg.MinVersion}
+	cfg.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+		ss.Extra = append(ss.Extra, mark())
+		return tickets.EncryptTicket(cs, ss)
+	}
+	cfg.UnwrapSession = func(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
+		ss, err := tickets.DecryptTicket(identity, cs)
+		if err != nil || ss == nil {
+			return nil, err
+		}
+		now := mark()
+		if now == nil || !slices.ContainsFunc(ss.Extra, func(e []byte) bool { return bytes.Equal(e, now) }) {
+			return nil, nil // a full handshake
+		}
+		return ss, nil
+	}
+	return cfg
+}
+
+// serverLeaf is the certificate that a request's connection was served with; nil without TLS. Clients bind tickets to it.
+func (s *Server) serverLeaf(r *http.Request) *x509.Certificate {
+	if s.reloader == nil || r.TLS == nil {
 		return nil
 	}
-	cert, err := s.reloader.GetCertificate(nil)
+	if served, ok := r.Context().Value(servedLeafKey{}).(*servedLeaf); ok {
+		if leaf := served.leaf.Load(); leaf != nil {
+			return leaf
+		}
+	}
+	cert, err := s.reloader.GetCertificate(nil) // a resumed session: it began with the current one
 	if err != nil {
 		return nil
 	}

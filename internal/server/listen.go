@@ -81,7 +81,7 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 			s.log.Info("server certificate renewed")
 		})
 	})
-	config := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"}}
+	config := rememberingLeaf(&tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"}})
 	asking := config.Clone()
 	asking.ClientAuth = tls.RequestClientCert // EST decides about it; to everything else it means nothing
 	if err := s.showCA(asking); err != nil {
@@ -148,7 +148,7 @@ func (s *Server) serve(address, scheme string, h http.Handler, tlsConfig *tls.Co
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
 	srv := &http.Server{
-		Handler: h, TLSConfig: tlsConfig,
+		Handler: h, TLSConfig: tlsConfig, ConnContext: rememberLeaf,
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshake noise from strangers
