@@ -316,19 +316,30 @@ func TestSetUp(t *testing.T) {
 	if r := w.results(id)[published+"NTAuthCertificates"]; r.State != setup.Problem {
 		t.Errorf("after --remove: %+v", r)
 	}
-	// The password changes, and with it the key's version.
-	w.d.Run(t, "samba-tool", "user", "setpassword", "svc-rolecall", "--newpassword=Passw0rd!another", "-H", "ldap://"+testad.DCHost, "-U", testad.Admin+"%"+testad.AdminPass)
+	w.passwordChanges(id)
+}
+
+// passwordChanges: with the account's password its key's version changes, and a keytab is out of date.
+func (w *adWorld) passwordChanges(id string) {
+	w.Helper()
+	set := func(password string) {
+		w.d.Run(w.T, "samba-tool", "user", "setpassword", "svc-rolecall", "--newpassword="+password, "-H", "ldap://"+testad.DCHost, "-U", testad.Admin+"%"+testad.AdminPass)
+	}
+	set("Passw0rd!another")
 	if _, stderr, ok := w.run([]string{"ROLECALLD_BIND_PASSWORD=Passw0rd!another"}, "ad", "directory", "update", id); !ok {
-		t.Fatal(stderr)
+		w.Fatal(stderr)
 	}
 	if r := w.results(id)["keytab"]; r.State != setup.Problem || !strings.Contains(r.Text, "the password was changed") {
-		t.Errorf("an old keytab: %+v", r)
+		w.Errorf("an old keytab: %+v", r)
 	}
-	w.d.Run(t, "samba-tool", "user", "setpassword", "svc-rolecall", "--newpassword=Passw0rd!third", "-H", "ldap://"+testad.DCHost, "-U", testad.Admin+"%"+testad.AdminPass) // the last but one is taken for an hour
-	w.d.Run(t, "samba-tool", "user", "setpassword", "svc-rolecall", "--newpassword="+testad.Password("svc-rolecall"), "-H", "ldap://"+testad.DCHost, "-U", testad.Admin+"%"+testad.AdminPass)
+	set("Passw0rd!third") // the last but one is taken for an hour
+	set(testad.Password("svc-rolecall"))
 	if r := w.results(id)["domain controller ldaps://"+testad.DCHost]; r.State != setup.Problem || !strings.Contains(r.Fix, "--bind-password-file") {
-		t.Errorf("a wrong password: %+v", r)
+		w.Errorf("a wrong password: %+v", r)
 	}
+	// The tests that follow have the domain's keytab of now.
+	must(0, os.Remove(w.d.Path("http.keytab")))(w.T)
+	w.d.Run(w.T, "samba-tool", "domain", "exportkeytab", w.d.Path("http.keytab"), "--principal="+testad.SPN, "-s", w.d.Path("dc/etc/smb.conf"))
 }
 
 // rootCA is a CA's certificate and key.
