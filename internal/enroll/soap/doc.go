@@ -27,4 +27,7 @@ const (
 	maxElements   = 1000
 	maxAttributes = 32
 	maxHeader     = 2048 // bytes of a header's text
+
+	MaxAnswerBytes    = 8 << 20
+	maxAnswerElements = 200_000
 )

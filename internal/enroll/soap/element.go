@@ -60,8 +60,12 @@ func (e *Element) Nil() bool {
 	return v == "true" || v == "1"
 }
 
+// limits bound one document.
+type limits struct{ bytes, elements int }
+
 // parser builds the tree within the limits.
 type parser struct {
+	max   limits
 	dec   *xml.Decoder
 	open  []*Element
 	root  *Element
@@ -69,11 +73,11 @@ type parser struct {
 }
 
 // parse reads one document.
-func parse(data []byte) (*Element, error) {
-	if len(data) > MaxBytes {
-		return nil, fmt.Errorf("soap: the message is larger than %d bytes", MaxBytes)
+func parse(data []byte, max limits) (*Element, error) {
+	if len(data) > max.bytes {
+		return nil, fmt.Errorf("soap: the message is larger than %d bytes", max.bytes)
 	}
-	p := &parser{dec: xml.NewDecoder(bytes.NewReader(data))} // strict, no entities, UTF-8 only
+	p := &parser{max: max, dec: xml.NewDecoder(bytes.NewReader(data))} // strict, no entities, UTF-8 only
 	for first := true; ; first = false {
 		token, err := p.dec.Token()
 		if errors.Is(err, io.EOF) {
@@ -115,7 +119,7 @@ func (p *parser) take(token xml.Token, first bool) error {
 }
 
 func (p *parser) start(t xml.StartElement) error {
-	if p.count++; p.count > maxElements || len(p.open) >= maxDepth || len(t.Attr) > maxAttributes {
+	if p.count++; p.count > p.max.elements || len(p.open) >= maxDepth || len(t.Attr) > maxAttributes {
 		return errors.New("soap: the message is too deep or has too many elements or attributes")
 	}
 	e := &Element{Name: t.Name}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Message is a request that was read.
+// Message is a request or an answer that was read.
 type Message struct {
 	Action    string
 	MessageID string         // "" if the client sent none
@@ -24,8 +24,15 @@ var ErrNotUnderstood = errors.New("soap: a header that must be understood is not
 const passwordText = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordText"
 
 // Read reads a request. Errors say nothing of the message's content.
-func Read(data []byte) (*Message, error) {
-	root, err := parse(data)
+func Read(data []byte) (*Message, error) { return read(data, limits{MaxBytes, maxElements}) }
+
+// ReadAnswer is Read for a server's answer, which may be larger: it describes every template.
+func ReadAnswer(data []byte) (*Message, error) {
+	return read(data, limits{MaxAnswerBytes, maxAnswerElements})
+}
+
+func read(data []byte, max limits) (*Message, error) {
+	root, err := parse(data, max)
 	if err != nil {
 		return nil, err
 	}

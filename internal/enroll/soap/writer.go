@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Writer builds one answer. Names are the caller's constants; texts and attribute values are escaped.
+// Writer builds one message. Names are the caller's constants; texts and attribute values are escaped.
 type Writer struct{ buf bytes.Buffer }
 
 // Begin opens the envelope and its body. relatesTo is the request's message id, "" for none.
@@ -16,6 +16,23 @@ func (w *Writer) Begin(action, relatesTo string) {
 	w.buf.WriteString(`</a:Action>`)
 	if relatesTo != "" {
 		w.Leaf("a:RelatesTo", relatesTo)
+	}
+	w.buf.WriteString(`</s:Header><s:Body xmlns:xsi="` + NSInstance + `" xmlns:xsd="` + nsSchema + `">`)
+}
+
+// BeginRequest opens the envelope of a request to the address to, and its body. user is nil if the connection says who asks.
+func (w *Writer) BeginRequest(action, to, messageID string, user *UsernameToken) {
+	w.buf.WriteString(`<s:Envelope xmlns:s="` + NSEnvelope + `" xmlns:a="` + NSAddressing + `"><s:Header>`)
+	w.Leaf("a:Action", action, "s:mustUnderstand", "1")
+	w.Leaf("a:MessageID", messageID)
+	w.Leaf("a:To", to, "s:mustUnderstand", "1")
+	if user != nil {
+		w.Open("o:Security", "s:mustUnderstand", "1", "xmlns:o", NSSecurity)
+		w.Open("o:UsernameToken")
+		w.Leaf("o:Username", user.Username)
+		w.Leaf("o:Password", user.Password, "Type", passwordText)
+		w.Close("o:UsernameToken")
+		w.Close("o:Security")
 	}
 	w.buf.WriteString(`</s:Header><s:Body xmlns:xsi="` + NSInstance + `" xmlns:xsd="` + nsSchema + `">`)
 }

@@ -88,6 +88,9 @@ func New(cfg Config) (c *Client, err error) {
 	return c, nil
 }
 
+// Principal is the client's name without its realm.
+func (c *Client) Principal() string { return c.krb.Credentials.CName().PrincipalNameString() }
+
 // Close forgets the tickets.
 func (c *Client) Close() {
 	c.mu.Lock()
