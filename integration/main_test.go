@@ -36,14 +36,14 @@ var built struct {
 	err  error
 }
 
-// program is the path of a built program: rolecalld or rolecall.
+// program is the path of a built program: rolecalld, rolecall or rolecall-ad.
 func program(t testing.TB, name string) string {
 	t.Helper()
 	built.once.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "rolecall-bin-"); built.err != nil {
 			return
 		}
-		cmd := exec.Command("go", "build", "-o", built.dir+string(filepath.Separator), "./cmd/rolecalld", "./cmd/rolecall")
+		cmd := exec.Command("go", "build", "-o", built.dir+string(filepath.Separator), "./cmd/rolecalld", "./cmd/rolecall", "./cmd/rolecall-ad")
 		cmd.Dir = ".."
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {

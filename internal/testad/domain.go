@@ -121,6 +121,9 @@ func start() (*Domain, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := os.Chmod(dir, 0o711); err != nil { // smbd becomes its client's user and must reach sysvol; files are 0600
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	d := &Domain{Dir: dir}
 	if err := d.prepare(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))

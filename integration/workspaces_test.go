@@ -1,0 +1,115 @@
+package integration
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rolecall/rolecall/internal/enroll/gpo"
+	"github.com/rolecall/rolecall/internal/testad"
+)
+
+// domainMarker is above the blocks that need a domain.
+const domainMarker = "<!-- test: domain -->"
+
+//go:embed workspaces.sh
+var domainMachine string
+
+// The WorkSpaces story: docs/workspaces.md in a real domain, on a machine that is its member.
+func TestDocumentedDomain(t *testing.T) {
+	if asRoot(t) {
+		return
+	}
+	for _, name := range []string{"dbus-daemon", "certmonger", "getcert", "samba-gpupdate", "ldapadd", "wbinfo", "aws", "openssl", "curl"} {
+		tool(t, name)
+	}
+	text, err := os.ReadFile("../docs/workspaces.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, err := scripts(strings.ReplaceAll(string(text), domainMarker, testMarker))
+	if err != nil || len(blocks) < 9 {
+		t.Fatalf("%d blocks, %v", len(blocks), err)
+	}
+	d := testad.Start(t)
+	enableAutoEnrollment(t, d)
+	var session strings.Builder
+	session.WriteString(domainMachine)
+	for _, s := range blocks {
+		fmt.Fprintf(&session, "echo '## workspaces.md:%d'\n%s", s.line, s.text)
+	}
+	runInDomain(t, d, session.String())
+}
+
+// asRoot runs the test again as root, if this process is not: namespaces need it.
+func asRoot(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return false
+	}
+	out, err := exec.CommandContext(t.Context(), "sudo", "-n", "--preserve-env", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v").CombinedOutput()
+	if err != nil {
+		t.Errorf("as root: %v\n%s", err, out)
+	}
+	return true
+}
+
+// enableAutoEnrollment writes the policy of the domain into SYSVOL, as an administrator's console does.
+func enableAutoEnrollment(t *testing.T, d *testad.Domain) {
+	t.Helper()
+	const guid = "{31B2F340-016D-11D2-945F-00C04FB984F9}" // the Default Domain Policy
+	values := must(gpo.AutoEnrollment(gpo.PolicyEnroll | gpo.PolicyRenew | gpo.PolicyTemplate))(t)
+	folder := d.Path("dc/state/sysvol/" + testad.DNSDomain + "/Policies/" + guid)
+	if err := os.MkdirAll(filepath.Join(folder, "MACHINE"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"MACHINE/Registry.pol": must(gpo.Marshal(values))(t), "GPT.INI": []byte("[General]\r\nVersion=100\r\n")} {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := d.Command(t.Context(), "ldapmodify", "-H", "ldaps://"+testad.DCHost, "-x", "-D", testad.Admin+"@"+testad.DNSDomain, "-w", testad.AdminPass)
+	cmd.Env = append(cmd.Env, "LDAPTLS_CACERT="+d.Path("cert.pem"))
+	cmd.Stdin = strings.NewReader("dn: CN=" + guid + ",CN=Policies,CN=System," + testad.BaseDN + "\nchangetype: modify\nreplace: versionNumber\nversionNumber: 100\n-\n" +
+		"replace: gPCMachineExtensionNames\ngPCMachineExtensionNames: [{35378EAC-683F-11D2-A89A-00C04FBBCFA2}{0F6B957D-509E-11D1-A7CC-0000F87571E3}]\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ldapmodify: %v\n%s", err, out)
+	}
+}
+
+// runInDomain runs text as a member's session, stopping at the first failure.
+func runInDomain(t *testing.T, d *testad.Domain, text string) {
+	t.Helper()
+	work := t.TempDir()
+	bin := filepath.Dir(gatewayProgram(t))
+	for name, data := range map[string]string{"member.password": testad.Password("alice"), "stranger.password": testad.Password("bob"), "service.password": testad.Password("svc-rolecall")} {
+		if err := os.WriteFile(filepath.Join(work, name), []byte(data+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A mount namespace of its own: D-Bus and certmonger have their paths compiled in.
+	cmd := d.Command(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "timeout", "-k", "1", "45", "bash", "-eux", "-c", text)
+	cmd.Args = append(cmd.Args, "bash")
+	cmd.Env = append(environment(work, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "PYTHONWARNINGS=ignore", "LC_ALL=C.UTF-8"),
+		"PATH="+work+"/shadow:"+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "WORK="+work, "BIN="+bin, "KRB5_CONFIG="+d.Path("krb5.conf"),
+		"DC="+testad.DCHost, "BASE_DN="+testad.BaseDN, "ADMIN="+testad.Admin+"@"+testad.DNSDomain, "ADMIN_PASSWORD="+testad.AdminPass, "DC_CA="+d.Path("cert.pem"), "LDAPTLS_CACERT="+d.Path("cert.pem"),
+		"CA_HOST="+testad.CAHost, "SERVICE_ACCOUNT="+testad.ServiceUPN, "SERVICE_PASSWORD_FILE="+work+"/service.password", "SERVICE_KEYTAB="+d.Path("http.keytab"),
+		"GROUP=CertUsers", "MEMBER=alice", "STRANGER=bob", "REALM="+testad.Realm, "NETBIOS="+testad.NetBIOS, "MACHINE_ADDRESS="+testad.CAAddress, "MACHINE_CONF="+work+"/smb.conf")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = time.Second
+	began := time.Now()
+	err := cmd.Run()
+	if err != nil {
+		log, _ := os.ReadFile(filepath.Join(work, "server.log"))
+		certmonger, _ := os.ReadFile(filepath.Join(work, "certmonger.log"))
+		t.Fatalf("%v: the last block named below failed\n%s\nserver:\n%s\ncertmonger:\n%s", err, &out, log, certmonger)
+	}
+	t.Logf("%s\n%s", time.Since(began).Round(100*time.Millisecond), &out)
+}
