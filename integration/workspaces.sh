@@ -5,9 +5,14 @@ mkdir -p machine/{private,state,cache,lock,certmonger/{cas,requests,local}} shad
 mkdir -p /run/dbus
 mount -t tmpfs tmpfs /run/dbus
 mount --bind machine/certmonger /var/lib/certmonger
-ln -s "$BIN/rolecall-ad" shadow/cepces-submit
+# A machine has its keytab, trust store and krb5.conf in /etc, which is not the test's to write to; certmonger passes no environment on.
+cat >shadow/cepces-submit <<C
+#!/bin/bash
+export KRB5_CONFIG=$KRB5_CONFIG KRB5_KTNAME=$WORK/machine/krb5.keytab SSL_CERT_FILE=$WORK/data/tls-ca.pem
+exec -a cepces-submit $BIN/rolecall-ad "\$@"
+C
 printf '#!/bin/sh\nexit 0\n' >shadow/update-ca-certificates # this machine's trust store is not the test's
-chmod +x shadow/update-ca-certificates
+chmod +x shadow/*
 cat >"$MACHINE_CONF" <<C
 [global]
  workgroup = $NETBIOS
@@ -24,11 +29,9 @@ cat >"$MACHINE_CONF" <<C
  dedicated keytab file = $WORK/machine/krb5.keytab
  interfaces = $MACHINE_ADDRESS
 C
-# Without the domain controller's own sockets, which this mount namespace has in common with it.
-unshare --mount --propagation private sh -eu -c 'mount -t tmpfs tmpfs /run/samba
-	net ads join -s "$MACHINE_CONF" -U "${ADMIN%%@*}%$ADMIN_PASSWORD" --no-dns-updates
-	net ads keytab create -s "$MACHINE_CONF" -P'
-export KRB5_KTNAME=$WORK/machine/krb5.keytab SSL_CERT_FILE=$WORK/data/tls-ca.pem
+mount -t tmpfs tmpfs /run/samba # not the domain controller's own winbindd
+net ads join -s "$MACHINE_CONF" -U "${ADMIN%%@*}%$(cat "$ADMIN_PASSWORD_FILE")" --no-dns-updates
+net ads keytab create -s "$MACHINE_CONF" -P
 dbus-daemon --system --nofork --nopidfile >machine/dbus.log 2>&1 &
 for _ in $(seq 200); do [ -S /run/dbus/system_bus_socket ] && break; sleep 0.02; done
 certmonger -n -d 1 >certmonger.log 2>&1 &

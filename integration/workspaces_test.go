@@ -88,19 +88,23 @@ func runInDomain(t *testing.T, d *testad.Domain, text string) {
 	t.Helper()
 	work := t.TempDir()
 	bin := filepath.Dir(gatewayProgram(t))
-	for name, data := range map[string]string{"member.password": testad.Password("alice"), "stranger.password": testad.Password("bob"), "service.password": testad.Password("svc-rolecall")} {
+	for name, data := range map[string]string{"member.password": testad.Password("alice"), "stranger.password": testad.Password("bob"), "service.password": testad.Password("svc-rolecall"), "admin.password": testad.AdminPass} {
 		if err := os.WriteFile(filepath.Join(work, name), []byte(data+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	sid := func(name string) string {
+		s, _, _ := strings.Cut(d.Run(t, "wbinfo", "-n", name), " ")
+		return s
+	}
 	// A mount namespace of its own: D-Bus and certmonger have their paths compiled in.
-	cmd := d.Command(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "timeout", "-k", "1", "45", "bash", "-eux", "-c", text)
+	cmd := d.Command(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "timeout", "-k", "1", "150", "bash", "-eu", "-c", text)
 	cmd.Args = append(cmd.Args, "bash")
 	cmd.Env = append(environment(work, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "PYTHONWARNINGS=ignore", "LC_ALL=C.UTF-8"),
 		"PATH="+work+"/shadow:"+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "WORK="+work, "BIN="+bin, "KRB5_CONFIG="+d.Path("krb5.conf"),
-		"DC="+testad.DCHost, "BASE_DN="+testad.BaseDN, "ADMIN="+testad.Admin+"@"+testad.DNSDomain, "ADMIN_PASSWORD="+testad.AdminPass, "DC_CA="+d.Path("cert.pem"), "LDAPTLS_CACERT="+d.Path("cert.pem"),
+		"DC="+testad.DCHost, "ADMIN="+testad.Admin+"@"+testad.DNSDomain, "ADMIN_PASSWORD_FILE="+work+"/admin.password", "DC_CA="+d.Path("cert.pem"),
 		"CA_HOST="+testad.CAHost, "SERVICE_ACCOUNT="+testad.ServiceUPN, "SERVICE_PASSWORD_FILE="+work+"/service.password", "SERVICE_KEYTAB="+d.Path("http.keytab"),
-		"GROUP=CertUsers", "MEMBER=alice", "STRANGER=bob", "REALM="+testad.Realm, "NETBIOS="+testad.NetBIOS, "MACHINE_ADDRESS="+testad.CAAddress, "MACHINE_CONF="+work+"/smb.conf")
+		"GROUP=CertUsers", "GROUP_SID="+sid("CertUsers"), "COMPUTERS_SID="+sid("Domain Computers"), "MEMBER=alice", "STRANGER=bob", "REALM="+testad.Realm, "NETBIOS="+testad.NetBIOS, "MACHINE_ADDRESS="+testad.CAAddress, "MACHINE_CONF="+work+"/smb.conf")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second
