@@ -10,9 +10,9 @@ FUZZTIME ?= 60s
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## both programs into bin/
+build: ## server, client and AD client into bin/
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/rolecalld ./cmd/rolecall
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/rolecalld ./cmd/rolecall ./cmd/rolecall-ad
 
 build-pkcs11: ## the client's companion for PKCS#11 tokens into bin/ (needs gcc)
 	@mkdir -p bin
@@ -43,7 +43,8 @@ test: deps lint ## everything: vet, unit, race, integration
 	cd awsprovider && $(GO) test -count=1 -race -timeout 10m ./...
 
 test-ad: deps ## what drives a real Active Directory domain (Samba; needs root or sudo -n)
-	$(GO) test -count=1 ./internal/testad ./internal/enroll/...
+	$(GO) test -count=1 ./internal/testad ./internal/enroll/... ./internal/adclient
+	cd integration && $(GO) test -count=1 -run '^TestDocumentedDomain$$' .
 
 test-fast: ## unit tests only
 	$(GO) test -short ./...

@@ -33,8 +33,8 @@ func TestDistribution(t *testing.T) {
 		t.Errorf("two builds differ:\n%s\n%s", first, second)
 	}
 	lines := strings.Split(strings.TrimSpace(string(first)), "\n")
-	if len(lines) != 7 {
-		t.Fatalf("%d files, want an archive and six packages:\n%s", len(lines), first)
+	if len(lines) != 9 {
+		t.Fatalf("%d files, want an archive and eight packages:\n%s", len(lines), first)
 	}
 	for _, line := range lines {
 		sum, name, _ := strings.Cut(line, "  ")
@@ -61,7 +61,7 @@ func tryArchive(t *testing.T, env []string, dir string) {
 	to := t.TempDir()
 	mustRun(t, to, env, "tar", "-xzf", one(t, filepath.Join(dir, "rolecall-*.tar.gz")))
 	folder := one(t, filepath.Join(to, "*"))
-	for _, name := range []string{"rolecall", "rolecalld"} {
+	for _, name := range []string{"rolecall", "rolecalld", "rolecall-ad"} {
 		path := filepath.Join(folder, name)
 		if got := mustRun(t, "", env, path, "version").stdout; got != "1.2.3~rc1\n" {
 			t.Errorf("%s version: %q", name, got)
@@ -90,6 +90,8 @@ func packageFiles() map[string][]string {
 		"rolecalld": {"/usr/bin/rolecalld", "/usr/lib/systemd/system/rolecalld.service", "/usr/lib/sysusers.d/rolecalld.conf",
 			"/usr/share/bash-completion/completions/rolecalld", "/usr/share/fish/vendor_completions.d/rolecalld.fish", "/usr/share/man/man8/rolecalld.8.gz",
 			"/usr/share/zsh/site-functions/_rolecalld"},
+		"rolecall-ad": {"/usr/bin/rolecall-ad", "/usr/lib/systemd/system/rolecall-ad.service", "/usr/lib/systemd/system/rolecall-ad.timer",
+			"/usr/share/bash-completion/completions/rolecall-ad", "/usr/share/man/man1/rolecall-ad.1.gz"},
 		"rolecall-pkcs11": {"/usr/bin/rolecall-pkcs11", "/usr/share/man/man1/rolecall-pkcs11.1.gz"},
 	}
 }
@@ -108,7 +110,7 @@ func tryDebs(t *testing.T, env []string, dir string) {
 		}
 	}
 	env = append(env, "PATH=/usr/sbin:/sbin:"+os.Getenv("PATH")) // dpkg looks for ldconfig and start-stop-daemon
-	for _, name := range []string{"rolecall", "rolecalld", "rolecall-pkcs11"} {
+	for _, name := range []string{"rolecall", "rolecalld", "rolecall-pkcs11", "rolecall-ad"} {
 		deb := one(t, filepath.Join(dir, name+"_*.deb"))
 		list := mustRun(t, "", env, "dpkg-deb", "-c", deb).stdout
 		for _, path := range packageFiles()[name] {
@@ -132,7 +134,7 @@ func tryDebs(t *testing.T, env []string, dir string) {
 		t.Errorf("the installation made no user: %s", passwd)
 	}
 	units := filepath.Join(root, "usr/lib/systemd/system")
-	for _, unit := range []string{"rolecalld.service", "rolecall-serve@.service", "rolecall-serve@.socket", "rolecall-renew@.service", "rolecall-renew@.timer"} {
+	for _, unit := range []string{"rolecalld.service", "rolecall-serve@.service", "rolecall-serve@.socket", "rolecall-renew@.service", "rolecall-renew@.timer", "rolecall-ad.service", "rolecall-ad.timer"} {
 		if strings.Contains(unit, "@") {
 			unit = strings.Replace(unit, "@", "@host", 1)
 		}

@@ -26,7 +26,7 @@ func TestDocumentedDomain(t *testing.T) {
 	if asRoot(t) {
 		return
 	}
-	for _, name := range []string{"dbus-daemon", "certmonger", "getcert", "samba-gpupdate", "ldapadd", "wbinfo", "aws", "openssl", "curl"} {
+	for _, name := range []string{"dbus-daemon", "certmonger", "getcert", "samba-gpupdate", "ldapmodify", "aws", "openssl", "curl"} {
 		tool(t, name)
 	}
 	text, err := os.ReadFile("../docs/workspaces.md")
