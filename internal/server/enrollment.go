@@ -11,16 +11,14 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/enroll"
-	"github.com/rolecall/rolecall/internal/issuance"
 )
 
 // openEnrollment makes what answers Active Directory's enrollment clients. Its endpoints authenticate their callers
 // themselves: no request there is signed.
 func (s *Server) openEnrollment() *enroll.Handler {
 	h := enroll.New(enroll.Config{
-		DB: s.db, Issuer: issuance.New(authority.SealedKeys{Ring: s.ring}), Audit: s.audit, Log: s.log, Open: enroll.Connect(s.ring), ServerLeaf: s.serverLeaf, Metrics: s.metrics,
+		DB: s.db, Issuer: s.issuance, Audit: s.audit, Log: s.log, Open: enroll.Connect(s.ring), ServerLeaf: s.serverLeaf, Metrics: s.metrics,
 	})
 	s.onClose(func() error { h.Close(); return nil })
 	return h

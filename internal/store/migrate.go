@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,27 +15,19 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// embeddedMigrations are the schema's steps; number N is at index N-1. A step that has been released never changes. A number
-// without a file is a step that does nothing.
+// embeddedMigrations are the schema's steps; number N is at index N-1. A step that has been released never changes.
 func embeddedMigrations() []string {
 	entries, err := migrationFiles.ReadDir("migrations")
 	if err != nil {
 		return nil
 	}
-	var steps []string
-	for _, e := range entries { // in the order of their names, which is that of their numbers
-		var number int
-		if _, err := fmt.Sscanf(e.Name(), "%04d_", &number); err != nil {
-			continue
-		}
+	steps := make([]string, 0, len(entries))
+	for i, e := range entries { // in the order of their names, which is that of their numbers
 		text, err := migrationFiles.ReadFile("migrations/" + e.Name())
-		if err != nil {
-			continue
+		if err != nil || !strings.HasPrefix(e.Name(), fmt.Sprintf("%04d_", i+1)) {
+			panic("store: " + e.Name() + " is not migration " + strconv.Itoa(i+1)) // of this program itself: no test gets past it
 		}
-		for len(steps) < number {
-			steps = append(steps, "")
-		}
-		steps[number-1] = string(text)
+		steps = append(steps, string(text))
 	}
 	return steps
 }
