@@ -30,7 +30,7 @@ func SealedKinds() []SealedKind {
 type SealedValue struct {
 	Account arn.AccountID // not for access keys and server values
 	Region  arn.Region    // nor for issuer keys
-	ID      string // what the value is bound to: an access key's id, a CA's, a server value's name
+	ID      string        // what the value is bound to: an access key's id, a CA's, a server value's name
 	Value   []byte
 }
 
