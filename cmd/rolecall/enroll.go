@@ -40,6 +40,7 @@ func enrollCommand() command {
 (rolecalld enroll-token create); renewals are made with the certificate itself, and each has a new key.
 With --ca-arn the certificate comes from AWS Private CA's API, AWS's or rolecalld's, with the credentials
 of the environment, the shared credentials file, or credential_process of the profile AWS_PROFILE.
+In Active Directory, "rolecall enroll --ad ARGUMENT..." hands over to rolecall-ad enroll.
 
 --renew does nothing before a third of the certificate's life is left: call it from a timer, or pass
 --daemon. Arguments after -- are those of the command of --on-renew, which no shell sees.

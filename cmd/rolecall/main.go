@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 )
 
@@ -21,6 +22,9 @@ func main() {
 		stderr: os.Stderr,
 	}
 	if err := p.run(context.Background(), os.Args[min(1, len(os.Args)):]); err != nil {
+		if ended, ok := errors.AsType[*exitCode](err); ok {
+			os.Exit(max(1, ended.code))
+		}
 		p.report(err)
 		os.Exit(1)
 	}

@@ -59,6 +59,9 @@ func (p *program) run(ctx context.Context, args []string) error {
 	case "--version":
 		args = []string{"version"}
 	}
+	if rest, ok := adArguments(args); ok {
+		return p.enrollAD(ctx, rest)
+	}
 	if strings.HasPrefix(args[0], "-") {
 		return &usageError{problem: "flag " + args[0] + " comes before the command", command: ""}
 	}

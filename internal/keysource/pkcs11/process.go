@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"syscall"
 
 	"github.com/rolecall/rolecall/internal/keysource"
@@ -53,27 +51,10 @@ func start(path string, stderr io.Writer) (*process, error) {
 	return &process{cmd: cmd, in: in, out: out}, nil
 }
 
-// find looks beside this program, then beside what a link to it points to, then on PATH.
 func find() (string, error) {
-	name := ProgramName
-	if runtime.GOOS == "windows" {
-		name += ".exe"
-	}
-	if self, err := os.Executable(); err == nil {
-		places := []string{self}
-		if target, err := filepath.EvalSymlinks(self); err == nil && target != self {
-			places = append(places, target)
-		}
-		for _, p := range places {
-			path := filepath.Join(filepath.Dir(p), name)
-			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-				return path, nil
-			}
-		}
-	}
-	path, err := exec.LookPath(name) // never finds it in the current folder
+	path, err := keysource.FindProgram(ProgramName)
 	if err != nil {
-		return "", keysource.Errorf(adviceInstall, "a key on a PKCS#11 token needs the program %s, which is not there", name)
+		return "", keysource.Errorf(adviceInstall, "a key on a PKCS#11 token needs the program %s, which is not there", ProgramName)
 	}
 	return path, nil
 }
