@@ -233,8 +233,14 @@ func (c *Client) bounded(ctx context.Context, l *ldap.Conn, f func() error) erro
 	return err
 }
 
+// unsent is how the library words a request that it could not write; it gives that error no type.
+const unsent = "unable to send request: "
+
 // isNetwork tells a broken connection, or a server that is about to end, from an answer.
 func isNetwork(err error) bool {
+	if err != nil && strings.Contains(err.Error(), unsent) {
+		return true
+	}
 	return ldap.IsErrorAnyOf(err, ldap.ErrorNetwork, ldap.ErrorUnexpectedMessage, ldap.ErrorUnexpectedResponse,
 		ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultServerDown, ldap.LDAPResultTimeout)
 }
