@@ -29,10 +29,10 @@ func estCreateCommand(getenv func(string) string) *cobra.Command {
 	var in server.EnrollmentProfile
 	var validity string
 	cmd := &cobra.Command{
-		Use:   "create NAME",
-		Short: "Add an enrollment profile",
+		Use:     "create NAME",
+		Short:   "Add an enrollment profile",
 		Example: `  rolecalld est create hosts --ca-arn arn:aws:acm-pca:… --validity 7d --subject-pattern 'CN=*.example.com' --san-pattern 'DNS:*.example.com'`,
-		Args: cobra.ExactArgs(1),
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			in.Name = args[0]
 			if in.Validity, err = parseDays(validity); err != nil {
