@@ -55,7 +55,7 @@ func (s *Service) createReport(_ context.Context, call *awsapi.Call, in *pca.Cre
 		Account: ca.Account, Region: ca.Region, Authority: ca.ID, ID: arn.NewUUID(), Format: string(*in.AuditReportResponseFormat), Bucket: *in.S3BucketName,
 		Status: string(pca.AuditReportStatusCreating), CreatedAt: call.Now, DueAt: call.Now,
 	}
-	s.nudge()
+	s.worker.Nudge()
 	return &pca.CreateCertificateAuthorityAuditReportOutput{AuditReportId: &r.ID, S3Key: new(reportKey(r))}, call.Tx.PutAuditReport(r)
 }
 

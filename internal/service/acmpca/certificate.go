@@ -81,6 +81,6 @@ func (s *Service) importCertificate(_ context.Context, call *awsapi.Call, in *pc
 	if err := publishes(call, ca); err != nil {
 		return nil, err
 	}
-	s.nudge()
+	s.worker.Nudge()
 	return &pca.ImportCertificateAuthorityCertificateOutput{}, call.Tx.PutAuthority(ca)
 }

@@ -52,7 +52,7 @@ func (s *Service) create(_ context.Context, call *awsapi.Call, in *pca.CreateCer
 		return nil, err
 	}
 	if s.cfg.Issuer.Keys().Slow(authority.KeyAlgorithm(*in.CertificateAuthorityConfiguration.KeyAlgorithm), ca.KeyStorage) {
-		s.nudge()
+		s.worker.Nudge()
 	} else if err := makeKey(s.cfg.Issuer.Keys(), ca); err != nil {
 		return nil, public(err)
 	}

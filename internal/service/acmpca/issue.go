@@ -51,7 +51,7 @@ func (s *Service) issue(_ context.Context, call *awsapi.Call, in *pca.IssueCerti
 		return nil, public(err)
 	}
 	if issued.NewPartition {
-		s.nudge()
+		s.worker.Nudge()
 	}
 	if err := remember(call, in.IdempotencyToken, bare, issued.ARN); err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func (s *Service) update(_ context.Context, call *awsapi.Call, in *pca.UpdateCer
 		if err := publishes(call, ca); err != nil {
 			return nil, err
 		}
-		s.nudge()
+		s.worker.Nudge()
 	}
 	return &pca.UpdateCertificateAuthorityOutput{}, call.Tx.PutAuthority(ca)
 }
@@ -84,6 +84,6 @@ func (s *Service) restore(_ context.Context, call *awsapi.Call, in *pca.RestoreC
 	if err := publishes(call, ca); err != nil {
 		return nil, err
 	}
-	s.nudge()
+	s.worker.Nudge()
 	return &pca.RestoreCertificateAuthorityOutput{}, call.Tx.PutAuthority(ca)
 }

@@ -65,7 +65,7 @@ func (s *Service) revoke(_ context.Context, call *awsapi.Call, in *pca.RevokeCer
 	if ca.CRLDueAt.IsZero() {
 		return &pca.RevokeCertificateOutput{}, nil
 	}
-	s.nudge()
+	s.worker.Nudge()
 	return &pca.RevokeCertificateOutput{}, call.Tx.PutAuthority(ca)
 }
 

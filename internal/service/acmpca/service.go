@@ -16,6 +16,7 @@ import (
 	"github.com/rolecall/rolecall/internal/bucket"
 	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/internal/worker"
 )
 
 // Config is what the service works with. All fields but Buckets, TempDir and Log are required.
@@ -32,7 +33,7 @@ type Config struct {
 // Service implements the operations. It is safe for concurrent use.
 type Service struct {
 	cfg    Config
-	wake   chan struct{} // there may be work for Run
+	worker *worker.Worker
 	ocsp   *ocspCache
 	misses misses
 
@@ -49,13 +50,5 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, wake: make(chan struct{}, 1), ocsp: newOCSPCache()}
-}
-
-// nudge tells Run to look for work soon. The caller's transaction need not have ended.
-func (s *Service) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	return &Service{cfg: cfg, worker: worker.New(), ocsp: newOCSPCache()}
 }

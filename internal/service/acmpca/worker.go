@@ -12,9 +12,7 @@ import (
 )
 
 const (
-	idleInterval = 5 * time.Second // between looks for work that other nodes left or that has fallen due
 	busyInterval = 50 * time.Millisecond
-	busyTime     = time.Second // how long to look closely after a nudge: its transaction may commit a little later
 	workBatch    = 10
 	workLease    = 2 * time.Minute // how long a node has for a CA's lists or report before another may take them up
 	retryFirst   = 5 * time.Second // after a failure; doubled with each one, up to retryMost
@@ -24,26 +22,9 @@ const (
 // Run makes the keys of new CAs, signs revocation lists and makes OCSP responders when they fall due, writes audit reports,
 // and clears away CAs that were deleted for good. It returns when ctx ends. Every node may run it: work is claimed or checked again in the store.
 func (s *Service) Run(ctx context.Context) {
-	var busyUntil time.Time
-	for {
-		if err := s.Work(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("work for certificate authorities failed and will be tried again", "error", err)
-		}
-		wait := idleInterval
-		if time.Now().Before(busyUntil) {
-			wait = busyInterval
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-s.wake:
-			timer.Stop()
-			busyUntil = time.Now().Add(busyTime)
-		case <-timer.C:
-		}
-	}
+	s.worker.Run(ctx, busyInterval, s.Work, func(err error) {
+		s.cfg.Log.Warn("work for certificate authorities failed and will be tried again", "error", err)
+	})
 }
 
 // Work does what there is to do now. One CA's trouble does not keep the others waiting.

@@ -57,7 +57,7 @@ func (s *Service) addConnector(call *awsapi.Call, in *ad.CreateConnectorInput) (
 	if c.Tags, err = mergeTags(nil, in.Tags); err != nil {
 		return "", err
 	}
-	s.nudge()
+	s.worker.Nudge()
 	return connectorRef(c.ID).arn(call), call.Tx.CreateConnector(c)
 }
 
@@ -145,7 +145,7 @@ func (s *Service) deleteConnector(_ context.Context, call *awsapi.Call, in *ad.D
 		return nil, err
 	}
 	c.Status, c.Reason, c.UpdatedAt, c.PolicyChangedAt = deleting, "", call.Now, call.Now
-	s.nudge()
+	s.worker.Nudge()
 	return &ad.DeleteConnectorOutput{}, call.Tx.PutConnector(c)
 }
 

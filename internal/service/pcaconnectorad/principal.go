@@ -54,7 +54,7 @@ func (s *Service) addPrincipal(call *awsapi.Call, in *ad.CreateServicePrincipalN
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	s.nudge()
+	s.worker.Nudge()
 	return call.Tx.PutServicePrincipalName(&store.ServicePrincipalName{Account: call.Account, Region: call.Region, Directory: r.Directory,
 		Connector: c.ID, Status: creating, CreatedAt: call.Now, UpdatedAt: call.Now})
 }
@@ -111,7 +111,7 @@ func (s *Service) deletePrincipal(_ context.Context, call *awsapi.Call, in *ad.D
 		return nil, err
 	}
 	row.Status, row.Reason, row.UpdatedAt = deleting, "", call.Now
-	s.nudge()
+	s.worker.Nudge()
 	return out, call.Tx.PutServicePrincipalName(row)
 }
 

@@ -33,7 +33,7 @@ func (s *Service) addRegistration(call *awsapi.Call, in *ad.CreateDirectoryRegis
 	if row.Tags, err = mergeTags(nil, in.Tags); err != nil {
 		return "", err
 	}
-	s.nudge()
+	s.worker.Nudge()
 	return r.arn(call), call.Tx.PutDirectoryRegistration(row)
 }
 
@@ -99,7 +99,7 @@ func (s *Service) deleteRegistration(_ context.Context, call *awsapi.Call, in *a
 		}
 	}
 	row.Status, row.Reason, row.UpdatedAt = deleting, "", call.Now
-	s.nudge()
+	s.worker.Nudge()
 	return out, call.Tx.PutDirectoryRegistration(row)
 }
 

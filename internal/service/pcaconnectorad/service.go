@@ -16,6 +16,7 @@ import (
 	"log/slog"
 
 	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/internal/worker"
 )
 
 // Config is what the service works with. DB is required.
@@ -26,8 +27,8 @@ type Config struct {
 
 // Service implements the operations. It is safe for concurrent use.
 type Service struct {
-	cfg  Config
-	wake chan struct{} // there may be work for Run
+	cfg    Config
+	worker *worker.Worker
 }
 
 // New makes the service.
@@ -35,15 +36,7 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, wake: make(chan struct{}, 1)}
-}
-
-// nudge tells Run to look for work soon. The caller's transaction need not have ended.
-func (s *Service) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	return &Service{cfg: cfg, worker: worker.New()}
 }
 
 // States of connectors, registrations, service principal names and (two of them) templates.

@@ -189,7 +189,7 @@ func (s *Service) deleteTemplate(_ context.Context, call *awsapi.Call, in *ad.De
 		return nil, err
 	}
 	t.Status, t.UpdatedAt = deleting, call.Now
-	s.nudge()
+	s.worker.Nudge()
 	return &ad.DeleteTemplateOutput{}, call.Tx.PutConnectorTemplate(t)
 }
 

@@ -12,35 +12,16 @@ import (
 )
 
 const (
-	idleInterval = 5 * time.Second // between looks for work that other nodes left
 	busyInterval = 20 * time.Millisecond
-	busyTime     = time.Second // how long to look closely after a nudge: its transaction may commit a little later
 	workBatch    = 20
 )
 
 // Run finishes what is CREATING or DELETING. It returns when ctx ends. Every node may run it: each step is checked again
 // in its own transaction.
 func (s *Service) Run(ctx context.Context) {
-	var busyUntil time.Time
-	for {
-		if err := s.Work(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("work for connectors failed and will be tried again", "error", err)
-		}
-		wait := idleInterval
-		if time.Now().Before(busyUntil) {
-			wait = busyInterval
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-s.wake:
-			timer.Stop()
-			busyUntil = time.Now().Add(busyTime)
-		case <-timer.C:
-		}
-	}
+	s.worker.Run(ctx, busyInterval, s.Work, func(err error) {
+		s.cfg.Log.Warn("work for connectors failed and will be tried again", "error", err)
+	})
 }
 
 // Work does what there is to do now: registrations first, as what is built upon one is judged by it. One resource's
