@@ -186,10 +186,8 @@ func (c *Claims) finish(credential, names string) error {
 	if len(c.Signature) > maxSignature || len(c.Signature)%2 != 0 {
 		return fail(Incomplete, "the signature has a length that no signature has")
 	}
-	for i := range len(c.Signature) {
-		if !isLowerHex(c.Signature[i]) {
-			return fail(Incomplete, "the signature is not lower-case hexadecimal")
-		}
+	if !isLowerHex(c.Signature) {
+		return fail(Incomplete, "the signature is not lower-case hexadecimal")
 	}
 	return nil
 }

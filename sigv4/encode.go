@@ -81,13 +81,31 @@ func decodeLowerHex(dst []byte, s string) ([]byte, bool) {
 	if len(s)%2 != 0 {
 		return dst, false
 	}
-	for i := 0; i < len(s); i += 2 {
-		if !isLowerHex(s[i]) || !isLowerHex(s[i+1]) {
+	for i := 0; i+1 < len(s); i += 2 {
+		high, low := hexValue[s[i]], hexValue[s[i+1]]
+		if high|low > 0xf {
 			return dst, false
 		}
-		dst = append(dst, unhex(s[i])<<4|unhex(s[i+1]))
+		dst = append(dst, high<<4|low)
 	}
 	return dst, true
 }
 
-func isLowerHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
+// hexValue is the value of each lower-case hexadecimal digit, and 0xff for every other byte.
+var hexValue = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i, c := range []byte(lowerHex) {
+		t[c] = byte(i)
+	}
+	return t
+}()
+
+func isLowerHex(s string) bool {
+	var bad byte
+	for i := range len(s) {
+		bad |= hexValue[s[i]]
+	}
+	return bad <= 0xf
+}

@@ -29,13 +29,8 @@ func payloadMode(v string) PayloadMode {
 	case StreamingSigned, StreamingSignedTrailer, StreamingUnsignedTrailer:
 		return PayloadStreaming
 	}
-	if len(v) != 64 {
+	if len(v) != 64 || !isLowerHex(v) {
 		return payloadUnknown
-	}
-	for i := range len(v) {
-		if !isLowerHex(v[i]) {
-			return payloadUnknown
-		}
 	}
 	return PayloadHashed
 }

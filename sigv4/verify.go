@@ -3,6 +3,7 @@ package sigv4
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/subtle"
 	"net/http"
 	"slices"
@@ -30,14 +31,26 @@ type Check struct {
 	UnsignedToken bool
 	// AllowUnsignedPayload accepts UNSIGNED-PAYLOAD and the streaming modes also in the Standard style.
 	AllowUnsignedPayload bool
-	// ECDSA verifies ECDSA signatures in the place of ecdsa.VerifyASN1: something that is prepared for keys that sign
-	// often. It must accept exactly the same signatures. Nil for the standard library.
-	ECDSA ECDSAVerifier
+	// PublicKeys verifies in the place of the standard library: something that is prepared for keys that sign often. It
+	// must accept exactly the same signatures. Nil for the standard library.
+	PublicKeys PublicKeyVerifier
 }
 
-// ECDSAVerifier verifies one ASN.1 signature of a digest.
-type ECDSAVerifier interface {
+// PublicKeyVerifier verifies one signature of a SHA-256 digest, as ecdsa.VerifyASN1 and rsa.VerifyPKCS1v15 do.
+type PublicKeyVerifier interface {
 	VerifyECDSA(pub *ecdsa.PublicKey, digest, sig []byte) bool
+	VerifyRSA(pub *rsa.PublicKey, digest, sig []byte) bool
+}
+
+// standardKeys is the PublicKeyVerifier of the standard library.
+type standardKeys struct{}
+
+func (standardKeys) VerifyECDSA(pub *ecdsa.PublicKey, digest, sig []byte) bool {
+	return ecdsa.VerifyASN1(pub, digest, sig)
+}
+
+func (standardKeys) VerifyRSA(pub *rsa.PublicKey, digest, sig []byte) bool {
+	return rsa.VerifyPKCS1v15(pub, crypto.SHA256, digest, sig) == nil
 }
 
 // verifier holds exactly one of a symmetric and a public key.
@@ -45,7 +58,7 @@ type verifier struct {
 	key *Key
 	pub crypto.PublicKey
 
-	ecdsa ECDSAVerifier
+	keys PublicKeyVerifier // for pub
 }
 
 // Verify checks an HMAC signature: time, coverage of headers and query, signature, and the hash of the body unless the

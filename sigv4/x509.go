@@ -28,7 +28,11 @@ func (c *Claims) VerifyX509(r *http.Request, pub crypto.PublicKey, k *Check) err
 	if len(c.Signature) == 0 || len(c.Signature) > 2*maxRSABits/8 {
 		return fail(Incomplete, "the signature has a length that no signature of this kind has")
 	}
-	return c.verify(r, &verifier{pub: pub, ecdsa: k.ECDSA}, k)
+	v := &verifier{pub: pub, keys: standardKeys{}}
+	if k.PublicKeys != nil {
+		v.keys = k.PublicKeys
+	}
+	return c.verify(r, v, k)
 }
 
 // checkX509Algorithm binds the label to the type of the key, so that no signature is checked by another scheme's rules.
@@ -72,12 +76,9 @@ func (v *verifier) public(sts, sig []byte) bool {
 	digest := sha256.Sum256(sts)
 	switch key := v.pub.(type) {
 	case *rsa.PublicKey:
-		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], sig) == nil
+		return v.keys.VerifyRSA(key, digest[:], sig)
 	case *ecdsa.PublicKey:
-		if v.ecdsa != nil {
-			return v.ecdsa.VerifyECDSA(key, digest[:], sig)
-		}
-		return ecdsa.VerifyASN1(key, digest[:], sig)
+		return v.keys.VerifyECDSA(key, digest[:], sig)
 	}
 	return false
 }

@@ -82,7 +82,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	scale := f.String("scale", "10,1000,100000", "numbers of anchors, roles and subjects in the store")
 	only := f.String("only", allSections, "sections to run")
 	f.BoolVar(&o.quick, "quick", false, "one second for each measurement, smaller stores: for a first look only")
-	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server to this `file` (warm P-256) to file.identity (GetCallerIdentity) and to file.issue (IssueCertificate, P-256)")
+	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server: to `file`.P-256 and file.RSA-2048 (warm CreateSession), file.identity (GetCallerIdentity) and file.issue (IssueCertificate, P-256)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

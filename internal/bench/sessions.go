@@ -40,8 +40,8 @@ func (b *bench) warm(ctx context.Context, out io.Writer, say func(string, ...any
 			return err
 		}
 		t.session(row, atLeast("%.2f", row.ratio(), goalThroughput), atMost("%.2f", row.multiple(), goalWarm))
-		if kind == p256 && b.options.cpuprofile != "" {
-			if err := b.profile(ctx, requests, b.options.cpuprofile, say); err != nil {
+		if b.options.cpuprofile != "" {
+			if err := b.profile(ctx, requests, b.options.cpuprofile+"."+string(kind), say); err != nil {
 				return err
 			}
 		}

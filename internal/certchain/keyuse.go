@@ -1,33 +1,66 @@
 package certchain
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/rsa"
 	"sync"
 	"sync/atomic"
 
 	"github.com/rolecall/rolecall/internal/p256"
+	"github.com/rolecall/rolecall/internal/rsakey"
 )
 
 const (
 	// preparedAfter is how often a certificate has to be found valid before its key is prepared: preparing takes as long
 	// as it later spares in two verifications.
 	preparedAfter = 32
-	// maxPrepared bounds the keys that are prepared at a time, of 12 KiB each.
+	// maxPrepared bounds the keys that are prepared at a time, of 12 KiB each at most.
 	maxPrepared = 64
 )
 
 // keyUse counts how often a leaf was found valid and holds its prepared key.
 type keyUse struct {
 	valid    atomic.Uint32
-	prepared atomic.Pointer[p256.Key]
+	prepared atomic.Pointer[preparedKey]
+}
+
+// preparedKey is one of the two.
+type preparedKey struct {
+	p256 *p256.Key
+	rsa  *rsakey.Key
+}
+
+// prepare gives nil for keys that the standard library goes on verifying: other curves, unusual RSA keys, all in FIPS 140 mode.
+func prepare(public any) *preparedKey {
+	switch public := public.(type) {
+	case *ecdsa.PublicKey:
+		if k, err := p256.New(public); err == nil {
+			return &preparedKey{p256: k}
+		}
+	case *rsa.PublicKey:
+		if k, err := rsakey.New(public); err == nil {
+			return &preparedKey{rsa: k}
+		}
+	}
+	return nil
 }
 
 // VerifyECDSA verifies like ecdsa.VerifyASN1, and faster if pub is the certificate's own key and has been prepared.
 func (l *Leaf) VerifyECDSA(pub *ecdsa.PublicKey, digest, sig []byte) bool {
-	if k := l.keyUse.prepared.Load(); k != nil && k.Is(pub) {
-		return k.Verify(digest, sig)
+	if k := l.keyUse.prepared.Load(); k != nil && k.p256 != nil && k.p256.Is(pub) {
+		return k.p256.Verify(digest, sig)
 	}
 	return ecdsa.VerifyASN1(pub, digest, sig)
+}
+
+// VerifyRSA verifies a SHA-256 digest like rsa.VerifyPKCS1v15, and faster if pub is the certificate's own key and has been
+// prepared.
+func (l *Leaf) VerifyRSA(pub *rsa.PublicKey, digest, sig []byte) bool {
+	if k := l.keyUse.prepared.Load(); k != nil && k.rsa != nil && k.rsa.Is(pub) {
+		return k.rsa.Verify(digest, sig)
+	}
+	return rsa.VerifyPKCS1v15(pub, crypto.SHA256, digest, sig) == nil
 }
 
 // preparedKeys are the leaves whose keys are prepared, replaced in turn. Only certificates that lead to a trust anchor, and
@@ -43,13 +76,9 @@ func (p *preparedKeys) count(l *Leaf) {
 		return
 	}
 	l.keyUse.valid.Store(0)
-	pub, ok := l.cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
+	key := prepare(l.cert.PublicKey)
+	if key == nil {
 		return
-	}
-	key, err := p256.New(pub)
-	if err != nil {
-		return // another curve, or FIPS 140 mode: the standard library goes on verifying
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -155,7 +155,7 @@ func (s *Service) checkSignature(a *attempt) error {
 	}
 	check := sigv4.Check{
 		Now: a.raw.Now, BodySHA256: sha256.Sum256(a.raw.Body), Path: "/sessions",
-		AlternateHosts: awsHosts(claims.Region), ECDSA: a.leaf,
+		AlternateHosts: awsHosts(claims.Region), PublicKeys: a.leaf,
 	}
 	if err := claims.VerifyX509(a.raw.Request, a.leaf.PublicKey(), &check); err != nil {
 		return signatureError(err)
