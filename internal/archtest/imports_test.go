@@ -24,6 +24,7 @@ var tiers = []struct {
 	{"internal/keyring", 1},
 	{"internal/tlsca", 1},
 	{"internal/p256", 0},
+	{"internal/rsakey", 0},
 	{"internal/worker", 0},
 	{"internal/certsonly", 0},
 	{"sigv4", 1},
