@@ -94,7 +94,10 @@ func (b *bench) profile(ctx context.Context, p *pool, file string, say func(stri
 	if fetched := <-done; err == nil {
 		err = fetched
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return fetch(ctx, fmt.Sprintf("http://%s/debug/pprof/allocs", b.target.server.metrics), file+".allocs")
 }
 
 func fetch(ctx context.Context, url, file string) error {

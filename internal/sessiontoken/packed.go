@@ -37,15 +37,15 @@ type codec struct {
 	readers sync.Pool // of io.ReadCloser that is a flate.Resetter
 }
 
-// pack encodes the packed part. The error wraps [ErrSession] or is [ErrTooLarge].
-func (c *codec) pack(s *Session) (b []byte, deflated bool, percent int, err error) {
+// pack encodes the packed part, in room if that is long enough. The error wraps [ErrSession] or is [ErrTooLarge].
+func (c *codec) pack(room []byte, s *Session) (b []byte, deflated bool, percent int, err error) {
 	if len(s.SessionPolicy) == 0 && len(s.PolicyARNs) == 0 && len(s.Tags) == 0 && len(s.TransitiveKeys) == 0 {
 		return []byte{0, 0, 0, 0}, false, 0, nil
 	}
 	if len(s.PolicyARNs) > maxARNs || len(s.Tags) > maxTags || len(s.TransitiveKeys) > maxTags {
 		return nil, false, 0, fmt.Errorf("%w: too many policies or tags", ErrSession)
 	}
-	e := encoder{b: make([]byte, 0, 512)}
+	e := encoder{b: room}
 	e.string("session policy", s.SessionPolicy, maxPolicy)
 	e.number(uint64(len(s.PolicyARNs)))
 	for _, a := range s.PolicyARNs {

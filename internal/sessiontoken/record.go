@@ -61,7 +61,8 @@ func (c *codec) append(b []byte, s *Session, now time.Time) (_ []byte, percent i
 	if err := check(s); err != nil {
 		return nil, 0, err
 	}
-	packed, deflated, percent, err := c.pack(s)
+	var room [512]byte
+	packed, deflated, percent, err := c.pack(room[:0], s)
 	if err != nil {
 		return nil, percent, err
 	}

@@ -82,16 +82,24 @@ func (s *Sealer) Cached() int {
 	return s.cache.len()
 }
 
-// Mint makes credentials for sess under the key that is active at now. sess is not changed. packedPercent is the size
+// mintRoom is memory for one token while it is made, kept for the next.
+type mintRoom struct{ raw, text []byte }
+
+var mintRooms = sync.Pool{New: func() any {
+	return &mintRoom{raw: make([]byte, tokenPrefix, tokenPrefix+1024), text: make([]byte, 0, 1536)}
+}}
+
+// Mint makes credentials for sess under the key that is active at now. sess is not changed. The number is the size
 // of its policies and tags as a percentage of [PackedLimit], also given with [ErrTooLarge]. Other errors wrap
 // [ErrSession].
-func (s *Sealer) Mint(now time.Time, sess *Session) (c Credentials, packedPercent int, err error) {
+func (s *Sealer) Mint(now time.Time, sess *Session) (Credentials, int, error) {
 	id := NewAccessKeyID(Temporary, sess.Account)
 	if id == "" {
 		return Credentials{}, 0, fmt.Errorf("%w: the account is not twelve digits", ErrSession)
 	}
-	buf := make([]byte, tokenPrefix, tokenPrefix+1024)
-	buf, packedPercent, err = s.codec.append(buf, sess, now)
+	room := mintRooms.Get().(*mintRoom)
+	defer mintRooms.Put(room)
+	buf, packedPercent, err := s.codec.append(room.raw[:tokenPrefix], sess, now)
 	if err != nil {
 		return Credentials{}, packedPercent, err
 	}
@@ -106,11 +114,12 @@ func (s *Sealer) Mint(now time.Time, sess *Session) (c Credentials, packedPercen
 	var aad [aadLength]byte
 	copy(aad[:], buf[:tokenHeader])
 	copy(aad[tokenHeader:], id)
-	sealed := d.aead.Seal(buf[:tokenPrefix], nonce, buf[tokenPrefix:], aad[:])
+	room.raw = d.aead.Seal(buf[:tokenPrefix], nonce, buf[tokenPrefix:], aad[:])
+	room.text = base64.StdEncoding.AppendEncode(room.text[:0], room.raw)
 	return Credentials{
 		AccessKeyID:     id,
 		SecretAccessKey: d.secret(id, nonce),
-		SessionToken:    base64.StdEncoding.EncodeToString(sealed),
+		SessionToken:    string(room.text),
 		Expiration:      wholeSeconds(sess.ExpiresAt),
 	}, packedPercent, nil
 }
@@ -238,7 +247,9 @@ func (d *derived) secret(accessKeyID string, nonce []byte) string {
 	copy(in[AccessKeyIDLength:], nonce)
 	mac.Write(in[:])
 	var sum [sha256.Size]byte
-	return base64.StdEncoding.EncodeToString(mac.Sum(sum[:0])[:SecretLength/4*3])
+	var text [SecretLength]byte
+	base64.StdEncoding.Encode(text[:], mac.Sum(sum[:0])[:SecretLength/4*3])
+	return string(text[:])
 }
 
 // wholeSeconds is the resolution of the record's times.
