@@ -21,19 +21,26 @@ func DecodeHeaders(x509Header, chainHeader string) (leaf []byte, chain [][]byte,
 	if err != nil {
 		return nil, nil, err
 	}
+	if chain, err = decodeChain(leaf, chainHeader); err != nil {
+		return nil, nil, err
+	}
+	return leaf, chain, nil
+}
+
+func decodeChain(leaf []byte, chainHeader string) (chain [][]byte, err error) {
 	if strings.Trim(chainHeader, " \t") == "" {
-		return leaf, nil, nil
+		return nil, nil
 	}
 	parts := strings.Count(chainHeader, ",") + 1
 	if parts > MaxChainCertificates+1 {
-		return nil, nil, tooMany(parts)
+		return nil, tooMany(parts)
 	}
 	chain = make([][]byte, 0, parts)
 	others := 0
 	for part := range strings.SplitSeq(chainHeader, ",") {
 		der, err := decodeCertificate("X-Amz-X509-Chain", part)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if !bytes.Equal(der, leaf) {
 			others++
@@ -41,9 +48,9 @@ func DecodeHeaders(x509Header, chainHeader string) (leaf []byte, chain [][]byte,
 		chain = append(chain, der)
 	}
 	if others > MaxChainCertificates {
-		return nil, nil, tooMany(others)
+		return nil, tooMany(others)
 	}
-	return leaf, chain, nil
+	return chain, nil
 }
 
 func tooMany(n int) *Error {

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
+	"encoding/base64"
 	"sync"
 	"sync/atomic"
 
@@ -66,9 +67,31 @@ func (l *Leaf) VerifyRSA(pub *rsa.PublicKey, digest, sig []byte) bool {
 // preparedKeys are the leaves whose keys are prepared, replaced in turn. Only certificates that lead to a trust anchor, and
 // whose holders showed the key, get here.
 type preparedKeys struct {
+	// byHeader finds a leaf by its header value, so that the value need not be decoded. It is replaced, never changed.
+	byHeader atomic.Pointer[map[string]*Leaf]
+
 	mu     sync.Mutex
 	leaves [maxPrepared]*Leaf
 	next   int
+}
+
+// find returns the prepared leaf that header is the base64 of, or nil.
+func (p *preparedKeys) find(header string) *Leaf {
+	if m := p.byHeader.Load(); m != nil {
+		return (*m)[header]
+	}
+	return nil
+}
+
+// index makes byHeader follow leaves.
+func (p *preparedKeys) index() {
+	m := make(map[string]*Leaf, maxPrepared)
+	for _, l := range p.leaves {
+		if l != nil {
+			m[base64.StdEncoding.EncodeToString(l.cert.Raw)] = l
+		}
+	}
+	p.byHeader.Store(&m)
 }
 
 func (p *preparedKeys) count(l *Leaf) {
@@ -91,4 +114,5 @@ func (p *preparedKeys) count(l *Leaf) {
 	p.leaves[p.next] = l
 	p.next = (p.next + 1) % maxPrepared
 	l.keyUse.prepared.Store(key)
+	p.index()
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"testing"
 )
@@ -98,6 +99,44 @@ func TestPreparedKeyIsForItsOwnKeyOnly(t *testing.T) {
 	}
 }
 
+// TestBusyHeadersAreNotDecoded gives the header of a prepared leaf, in its own spelling and in others.
+func TestBusyHeadersAreNotDecoded(t *testing.T) {
+	if fips140.Enabled() {
+		t.Skip("no keys are prepared in FIPS 140 mode")
+	}
+	root := newRoot(t)
+	mid := root.ca(t, "Mid")
+	e := mid.leaf(t)
+	v := NewVerifier(0)
+	header, chain := base64.StdEncoding.EncodeToString(e.cert.Raw), base64.StdEncoding.EncodeToString(mid.cert.Raw)
+	decode := func(header, chain string) *Leaf {
+		t.Helper()
+		der, ders, parsed, err := v.DecodeHeaders(header, chain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(der, e.cert.Raw) || len(ders) != 1 || !bytes.Equal(ders[0], mid.cert.Raw) {
+			t.Errorf("decoded other certificates")
+		}
+		return parsed
+	}
+	if decode(header, chain) != nil {
+		t.Error("a leaf is known before it was used")
+	}
+	leaf := busy(t, v, &Input{Leaf: e.cert.Raw, Chain: ders(mid), Anchors: anchorsOf(t, root), Now: testNow}, preparedAfter+1)
+	if decode(header, chain) != leaf {
+		t.Error("the busy leaf is decoded again")
+	}
+	if decode(" "+header, chain) != nil {
+		t.Error("another spelling is taken for the same")
+	}
+	for name, bad := range map[string][2]string{"leaf": {header[1:], chain}, "chain": {header, chain[1:]}} {
+		if der, ders, parsed, err := v.DecodeHeaders(bad[0], bad[1]); err == nil || der != nil || ders != nil || parsed != nil {
+			t.Errorf("a malformed %s: %v, and certificates %v", name, err, parsed)
+		}
+	}
+}
+
 func TestPreparedKeysAreBounded(t *testing.T) {
 	root := newRoot(t)
 	v := NewVerifier(0)
@@ -110,6 +149,9 @@ func TestPreparedKeysAreBounded(t *testing.T) {
 	for i, leaf := range leaves {
 		if got := leaf.keyUse.prepared.Load() != nil; got != (i >= 3 && !fips140.Enabled()) {
 			t.Errorf("leaf %d of %d: prepared = %v", i, len(leaves), got)
+		}
+		if found := v.prepared.find(base64.StdEncoding.EncodeToString(leaf.cert.Raw)); (found == leaf) != (i >= 3 && !fips140.Enabled()) {
+			t.Errorf("leaf %d of %d: found by its header: %v", i, len(leaves), found)
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (s *Service) readRequest(a *attempt) error {
 		return awsapi.Errorf("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token: CreateSession is signed with a certificate, sent in X-Amz-X509")
 	}
 	var err error
-	if a.leafDER, a.chain, err = certchain.DecodeHeaders(h.Get("X-Amz-X509"), h.Get("X-Amz-X509-Chain")); err != nil {
+	if a.leafDER, a.chain, a.leaf, err = s.verifier.DecodeHeaders(h.Get("X-Amz-X509"), h.Get("X-Amz-X509-Chain")); err != nil {
 		return certificateError(err)
 	}
 	if paramErr != nil {
@@ -144,8 +144,10 @@ func (s *Service) checkSignature(a *attempt) error {
 	if !claims.X509() {
 		return denied("Invalid signature: CreateSession is signed with a certificate's key (AWS4-X509-…), not with an access key")
 	}
-	if a.leaf, err = s.verifier.Leaf(a.leafDER); err != nil {
-		return certificateError(err)
+	if a.leaf == nil {
+		if a.leaf, err = s.verifier.Leaf(a.leafDER); err != nil {
+			return certificateError(err)
+		}
 	}
 	if claims.KeyID != a.leaf.SerialDecimal() {
 		return denied("Invalid signature: the credential is not the certificate's serial number in decimal")
