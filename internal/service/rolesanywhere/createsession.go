@@ -21,7 +21,8 @@ import (
 // attempt is one CreateSession under way: what each step found, for the next step and for the audit event.
 type attempt struct {
 	raw      *awsapi.Raw
-	request  *sessionRequest
+	request  *sessionRequest // may be shared with other attempts
+	known    bool            // request is remembered
 	leafDER  []byte
 	chain    [][]byte
 	leaf     *certchain.Leaf
@@ -81,7 +82,11 @@ func (s *Service) grant(ctx context.Context, a *attempt) (*awsapi.Reply, error) 
 	if err := s.checkTrustPolicy(ctx, a); err != nil {
 		return nil, err
 	}
-	return s.mint(ctx, a)
+	reply, err := s.mint(ctx, a)
+	if err == nil && !a.known {
+		s.requests.remember(a.raw.Request.URL.RawQuery, a.raw.Body, a.request)
+	}
+	return reply, err
 }
 
 // unavailable refuses while the node may not know of a revocation.
@@ -96,7 +101,7 @@ func denied(format string, args ...any) *awsapi.Error {
 // readRequest decodes parameters and headers; it looks nothing up.
 func (s *Service) readRequest(a *attempt) error {
 	// The parameters are read first, but refused last: every refusal is recorded in the account that they name.
-	failed, paramErr := a.readParameters()
+	failed, paramErr := s.readParameters(a)
 	if e := awsapi.CheckHead(a.raw.Request); e != nil {
 		return e
 	}
@@ -121,7 +126,11 @@ func (s *Service) readRequest(a *attempt) error {
 }
 
 // readParameters reads query and body; failed are the constraints that do not hold.
-func (a *attempt) readParameters() (failed []string, err error) {
+func (s *Service) readParameters(a *attempt) (failed []string, err error) {
+	if a.request = s.requests.find(a.raw.Request.URL.RawQuery, a.raw.Body); a.request != nil {
+		a.known = true
+		return nil, nil
+	}
 	query, err := parseQuery(a.raw.Request.URL.RawQuery)
 	if err != nil {
 		return nil, err

@@ -60,6 +60,7 @@ type Service struct {
 	cfg      Config
 	view     *store.View
 	verifier *certchain.Verifier
+	requests *requestMemo
 	refusals *rate.Limiter
 	sessions throttle
 }
@@ -79,6 +80,7 @@ func New(cfg Config) *Service {
 		view:     cfg.DB.View(),
 		verifier: certchain.NewVerifier(cfg.MaxCachedPaths),
 		sessions: throttle{perSecond: cfg.Quotas.SessionsPerSecond},
+		requests: newRequestMemo(),
 		refusals: rate.NewLimiter(rate.Every(time.Second/refusalsPerSecond), refusalsPerSecond),
 	}
 }
