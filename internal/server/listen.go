@@ -81,7 +81,11 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 			s.log.Info("server certificate renewed")
 		})
 	})
-	config := rememberingLeaf(&tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"}})
+	config := rememberingLeaf(&tls.Config{
+		MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"},
+		// An answer has a few KiB and often is the only one of its connection: small records would only be more writes.
+		DynamicRecordSizingDisabled: true,
+	})
 	asking := config.Clone()
 	asking.ClientAuth = tls.RequestClientCert // EST decides about it; to everything else it means nothing
 	if err := s.showCA(asking); err != nil {
