@@ -148,7 +148,7 @@ func (s *memorySink) Ship(_ context.Context, b *Batch) error {
 	}
 	s.position[b.Log] = b.To
 	for _, e := range b.Events {
-		e.Body, e.Cert, e.CertAt = e.WholeBody(), nil, 0
+		e.Body, e.Cert, e.CertAt = bytes.Clone(e.WholeBody()), nil, 0
 		if _, ok := s.events[e.ID]; ok {
 			s.repeats++
 			continue

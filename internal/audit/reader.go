@@ -26,10 +26,7 @@ type certPlace struct {
 	der    []byte // nil when maxKeptCerts was reached
 }
 
-const (
-	maxKeptCerts = 4 << 20 // bytes of certificates that a reader holds in memory; it reads others again
-	arenaSize    = 128 << 10
-)
+const maxKeptCerts = 4 << 20 // bytes of certificates that a reader holds in memory; it reads others again
 
 // segmentReader reads the frames of one segment in order. It trusts nothing that a checksum does not cover.
 type segmentReader struct {
@@ -39,7 +36,7 @@ type segmentReader struct {
 	certs  map[fingerprint]certPlace
 	kept   int    // bytes of certificates held in certs
 	rec    record // what next returned last
-	arena  []byte // where bodies are copied to: many share one piece of memory
+	arena  arena  // where bodies are copied to
 	limit  int64  // read no further: what lies behind may be half written
 	buf    []byte // read-ahead
 	start  int64  // offset of buf[0]
@@ -197,7 +194,7 @@ func (r *segmentReader) remember(at int64, body []byte) error {
 // complete gives the record a body of its own, and the certificate.
 func (r *segmentReader) complete(rec *record) error {
 	if !rec.hasCert {
-		rec.row.Body = r.keep(rec.row.Body)
+		rec.row.Body = r.arena.keep(rec.row.Body)
 		return nil
 	}
 	place, ok := r.certs[rec.cert]
@@ -208,10 +205,10 @@ func (r *segmentReader) complete(rec *record) error {
 			rec.row.Body = slices.Concat(rec.row.Body[:rec.hole], []byte(note), rec.row.Body[rec.hole:])
 			return nil
 		}
-		rec.row.Body = r.keep(rec.row.Body)
+		rec.row.Body = r.arena.keep(rec.row.Body)
 		return nil
 	}
-	rec.row.Body = r.keep(rec.row.Body)
+	rec.row.Body = r.arena.keep(rec.row.Body)
 	der := place.der
 	if der == nil {
 		der = make([]byte, place.length)
@@ -226,19 +223,6 @@ func (r *segmentReader) complete(rec *record) error {
 		rec.subject.CertDER = der
 	}
 	return nil
-}
-
-// keep copies b to memory that nothing else will use.
-func (r *segmentReader) keep(b []byte) []byte {
-	if len(b) > arenaSize/8 {
-		return bytes.Clone(b)
-	}
-	if cap(r.arena)-len(r.arena) < len(b) {
-		r.arena = make([]byte, 0, arenaSize)
-	}
-	start := len(r.arena)
-	r.arena = append(r.arena, b...)
-	return r.arena[start:len(r.arena):len(r.arena)]
 }
 
 // resync moves to the next batch frame before limit, behind damage. It reports whether there is one.

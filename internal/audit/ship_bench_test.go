@@ -18,7 +18,7 @@ import (
 // subjects, the position. CPU is this process's, PostgreSQL's own is not in it.
 func BenchmarkShipStore(b *testing.B) {
 	for _, engine := range []string{"sqlite", "postgres"} {
-		for _, c := range []struct{ batch, subjects int }{{512, 10}, {512, 512}, {defaultMaxBatch, 10}, {defaultMaxBatch, 512}} {
+		for _, c := range []struct{ batch, subjects int }{{64, 10}, {defaultMaxBatch, 10}, {defaultMaxBatch, 512}} {
 			b.Run(fmt.Sprintf("%s/batch=%d/subjects=%d", engine, c.batch, c.subjects), func(b *testing.B) {
 				source := "sqlite:" + filepath.Join(benchDir(b), "rolecall.db")
 				if engine == "postgres" {

@@ -167,6 +167,7 @@ func (s *Shipper) shipBatch(ctx context.Context, seg segmentState) (more bool, e
 		return false, err
 	}
 	start := s.reader.offset
+	s.reader.arena.recycle() // the batch before this one has been stored, or is read again
 	b, more, err := s.collect(seg)
 	if err != nil {
 		s.reader.offset = start // the same records again

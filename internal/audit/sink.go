@@ -19,6 +19,7 @@ type Sink interface {
 	// Position returns the To of the log's last Batch that Ship has stored; empty if there is none.
 	Position(ctx context.Context, log string) ([]byte, error)
 	// Ship stores the whole batch in one transaction that also sets the log's position to To, durable when it returns nil. It must
-	// fail, having stored nothing, unless the position is From. After an error the outcome may be open: Position tells.
+	// fail, having stored nothing, unless the position is From. After an error the outcome may be open: Position tells. The
+	// bytes of the batch are valid only until Ship returns.
 	Ship(ctx context.Context, b *Batch) error
 }

@@ -1,6 +1,7 @@
 package enroll
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -135,7 +136,11 @@ type sink struct {
 
 func (s *sink) Position(context.Context, string) ([]byte, error) { return s.position, nil }
 func (s *sink) Ship(_ context.Context, b *audit.Batch) error {
-	s.position, s.events = b.To, append(s.events, b.Events...)
+	for _, e := range b.Events {
+		e.Body = bytes.Clone(e.Body)
+		s.events = append(s.events, e)
+	}
+	s.position = b.To
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // micros scans a BIGINT of microseconds into a UTC time; 0 is the zero time.
@@ -70,7 +71,9 @@ func nameKey(name string) string { return strings.ToLower(name) }
 
 // clean makes text from outside storable: PostgreSQL takes neither NUL nor invalid UTF-8.
 func clean(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	if !utf8.ValidString(s) { // which is faster than making it valid
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
 	if strings.IndexByte(s, 0) >= 0 {
 		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
 	}
