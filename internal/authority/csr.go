@@ -2,6 +2,7 @@ package authority
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -58,7 +59,11 @@ func ParseProven(der []byte, possession func(*x509.CertificateRequest) error) (*
 		return nil, refuse(BadCSR, "the CSR cannot be parsed: %s", clip(strings.TrimPrefix(err.Error(), "x509: ")))
 	}
 	if why := weakKey(req.PublicKey); why != "" {
-		return nil, refuse(BadCSR, "%s", why)
+		fault := WeakKey
+		if key, ok := req.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < minRSABits {
+			fault = ShortKey
+		}
+		return nil, &Error{Reason: BadCSR, Text: why, Key: fault}
 	}
 	if err := possession(req); err != nil {
 		return nil, err

@@ -24,7 +24,18 @@ const (
 type Error struct {
 	Reason Reason
 	Text   string
+	// Key is what is wrong with the public key of a CSR that is refused for it: ShortKey, WeakKey, or "" otherwise.
+	Key KeyFault
 }
+
+// KeyFault is why a public key is not certified.
+type KeyFault string
+
+// What may be wrong with a key.
+const (
+	ShortKey KeyFault = "ShortKey" // fewer bits than are accepted
+	WeakKey  KeyFault = "WeakKey"  // another kind, curve or exponent, or a key that can be factored
+)
 
 func (e *Error) Error() string { return e.Text }
 

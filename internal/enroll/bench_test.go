@@ -1,6 +1,7 @@
 package enroll
 
 import (
+	"net/netip"
 	"testing"
 
 	"golang.org/x/time/rate"
@@ -13,7 +14,7 @@ import (
 // benchWorld has no limit on requests.
 func benchWorld(b *testing.B, ca authority.KeyAlgorithm) *world {
 	w := newWorld(b)
-	w.h.requests = rate.NewLimiter(rate.Inf, 1)
+	w.h.sources, w.h.callers = newLimits[netip.Addr](float64(rate.Inf), 1), newLimits[string](float64(rate.Inf), 1)
 	w.addCA("GENERAL_PURPOSE", ca)
 	for n := range 10 {
 		w.template(n+1, "Template"+string(rune('A'+n)), nil, allowed(usersSID))

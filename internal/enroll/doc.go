@@ -14,6 +14,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -68,8 +69,7 @@ type Config struct {
 // Limits of one node.
 const (
 	requestTimeout     = 25 * time.Second
-	requestsPerSecond  = 300
-	passwordsPerSecond = 50 // of all sources together; see sources for one
+	passwordsPerSecond = 50 // of all sources together: each is a bind at the directory; see limit.go for one
 	refusalsPerSecond  = 20
 	idBlock            = 64 // request ids that a node reserves at a time
 )
@@ -78,10 +78,11 @@ const (
 type Handler struct {
 	cfg       Config
 	view      *store.View
-	requests  *rate.Limiter
 	passwords *rate.Limiter
 	refusals  *rate.Limiter // audit records of strangers
-	sources   sources
+	sources   *limits[netip.Addr]
+	callers   *limits[string]     // by SID
+	wrong     *limits[netip.Addr] // passwords
 
 	mu    sync.Mutex // guards the directories that are open
 	sites map[siteKey]*site
@@ -94,7 +95,8 @@ type Handler struct {
 func New(cfg Config) *Handler {
 	limiter := func(n float64) *rate.Limiter { return rate.NewLimiter(rate.Limit(n), int(n)) }
 	return &Handler{
-		cfg: cfg, view: cfg.DB.View(), requests: limiter(requestsPerSecond), passwords: limiter(passwordsPerSecond), refusals: limiter(refusalsPerSecond),
+		cfg: cfg, view: cfg.DB.View(), passwords: limiter(passwordsPerSecond), refusals: limiter(refusalsPerSecond),
+		sources: newLimits[netip.Addr](sourceRate, sourceBurst), callers: newLimits[string](callerRate, callerBurst), wrong: newLimits[netip.Addr](wrongRate, wrongBurst),
 		sites: map[siteKey]*site{}, ids: map[siteKey]*idRange{},
 	}
 }

@@ -3,9 +3,11 @@ package enroll
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -38,20 +40,30 @@ type attempt struct {
 	cert      *issued
 }
 
-// ServeHTTP answers one request. Nothing of a body is read before a Kerberos ticket was accepted.
+// ServeHTTP answers one request. Nothing of a body is read before a Kerberos ticket was accepted. A panic, which the Kerberos
+// library knows how to provoke, ends one request and no more.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, ok := parsePath(r.URL.Path)
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
-	if !h.requests.Allow() {
+	a := &attempt{r: r, now: time.Now(), id: arn.NewUUID(), endpoint: e, operation: "GetPolicies"}
+	if e.kind == enrollmentService {
+		a.operation = "RequestSecurityToken"
+	}
+	if !h.sources.allow(sourceOf(r.RemoteAddr), a.now) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "too many requests", http.StatusTooManyRequests)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			h.panicked(ctx, w, a, p)
+		}
+	}()
 	sites, err := h.find(ctx, r.Host)
 	if err != nil {
 		if !errors.Is(err, store.ErrNotFound) {
@@ -61,10 +73,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		http.NotFound(w, r)
 		return
-	}
-	a := &attempt{r: r, now: time.Now(), id: arn.NewUUID(), endpoint: e, operation: "GetPolicies"}
-	if e.kind == enrollmentService {
-		a.operation = "RequestSecurityToken"
 	}
 	switch {
 	case e.kind == chainService:
@@ -101,6 +109,11 @@ func (h *Handler) serveKerberos(ctx context.Context, w http.ResponseWriter, a *a
 		return
 	}
 	w.Header().Set("WWW-Authenticate", reply)
+	if !h.callers.allow(a.caller.sid, a.now) {
+		w.Header().Set("Retry-After", "10")
+		h.refuseStatus(ctx, w, a, http.StatusTooManyRequests, "too many requests")
+		return
+	}
 	if m := h.readMessage(ctx, w, a); m != nil {
 		h.answer(ctx, w, a, m)
 	}
@@ -115,7 +128,7 @@ func (h *Handler) servePassword(ctx context.Context, w http.ResponseWriter, a *a
 	if m == nil {
 		return
 	}
-	forgive, ok := h.sources.begin(a.r.RemoteAddr, a.now)
+	forgive, ok := h.wrong.begin(sourceOf(a.r.RemoteAddr), a.now)
 	if !ok || !h.passwords.Allow() {
 		w.Header().Set("Retry-After", "10")
 		h.refuseStatus(ctx, w, a, http.StatusTooManyRequests, "too many requests")
@@ -134,7 +147,29 @@ func (h *Handler) servePassword(ctx context.Context, w http.ResponseWriter, a *a
 		h.fault(w, a, refusal)
 		return
 	}
+	if !h.callers.allow(a.caller.sid, a.now) {
+		w.Header().Set("Retry-After", "10")
+		h.refuseStatus(ctx, w, a, http.StatusTooManyRequests, "too many requests")
+		return
+	}
 	h.answer(ctx, w, a, m)
+}
+
+// panicked answers for code that panicked. What was issued before is in the record. The abort that net/http defines is passed on.
+func (h *Handler) panicked(ctx context.Context, w http.ResponseWriter, a *attempt, p any) {
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	h.cfg.Log.Error("panic in enrollment", "operation", a.operation, "request", a.id, "panic", p, "stack", string(debug.Stack()))
+	failure := fmt.Errorf("panic: %v", p)
+	h.count(a, hresult.Failure.String())
+	if a.caller == nil {
+		h.recordStranger(ctx, a, failure) //nolint:errcheck // nothing was done that has to be durable
+		http.Error(w, "enrollment is not available", http.StatusServiceUnavailable)
+		return
+	}
+	h.record(ctx, a, failure) //nolint:errcheck // the answer is a failure in any case
+	h.fault(w, a, hresult.Refuse(hresult.Failure, "The request could not be processed"))
 }
 
 // readMessage reads the body; nil means that it was answered.

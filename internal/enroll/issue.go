@@ -102,6 +102,9 @@ func (h *Handler) issue(ctx context.Context, a *attempt, rst *wstep.Request) (bo
 	if err := checkKey(a.template, req); err != nil {
 		return 0, err
 	}
+	if err := checkClaims(req, a.caller.entry, a.site.row.Realm); err != nil {
+		return 0, err
+	}
 	api, err := contents(a.template, a.caller)
 	if err != nil {
 		return 0, err
@@ -110,11 +113,15 @@ func (h *Handler) issue(ctx context.Context, a *attempt, rst *wstep.Request) (bo
 	if err != nil {
 		return 0, err
 	}
-	err = h.cfg.DB.Update(ctx, func(tx *store.Tx) error { return h.issueIn(tx, a, req, api, id) })
+	var made *issued
+	err = h.cfg.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		made, err = h.issueIn(tx, a, req, api, id)
+		return err
+	})
 	if err != nil {
-		a.cert = nil
 		return 0, err
 	}
+	a.cert = made // not before it is durable
 	a.requestID = strconv.FormatInt(id, 10)
 	return req.BodyPartID, nil
 }
@@ -212,37 +219,36 @@ func securityExtension(sid string) ([]byte, error) {
 }
 
 // issueIn is the part of issuing that is one transaction.
-func (h *Handler) issueIn(tx *store.Tx, a *attempt, req *cmc.Request, api *authority.Passthrough, id int64) error {
+func (h *Handler) issueIn(tx *store.Tx, a *attempt, req *cmc.Request, api *authority.Passthrough, id int64) (*issued, error) {
 	c := a.connector
 	ca, err := tx.GetAuthority(c.row.Account, c.row.Region, c.authority)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if string(issuance.StatusOf(ca, tx.Now)) != active {
-		return hresult.Refuse(hresult.AdminDenied, "The certification authority does not issue now")
+		return nil, hresult.Refuse(hresult.AdminDenied, "The certification authority does not issue now")
 	}
 	if req.Renews != nil {
 		if err := checkRenewal(tx, a, ca, req); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	algorithm, err := signingAlgorithm(ca)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	form, err := authority.FindTemplate(blank)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cert, err := h.cfg.Issuer.Issue(tx, ca, &authority.Request{
 		CSR: req.CSR, Template: form, Algorithm: algorithm, API: api, Now: tx.Now,
 		Validity: authority.Validity{Type: authority.Absolute, Value: lastMoment(a.template, ca, tx.Now).Unix()},
 	})
 	if err != nil {
-		return refusalOf(err)
+		return nil, refusalOf(err)
 	}
-	a.cert = &issued{ca: ca, leaf: cert.Certificate, arn: cert.ARN}
-	return tx.CreateEnrollmentRequest(&store.EnrollmentRequest{
+	return &issued{ca: ca, leaf: cert.Certificate, arn: cert.ARN}, tx.CreateEnrollmentRequest(&store.EnrollmentRequest{
 		Account: ca.Account, Region: ca.Region, Connector: c.row.ID, ID: id, Authority: ca.ID, Serial: cert.Serial,
 		SID: a.caller.sid, Template: a.template.ID, CreatedAt: tx.Now,
 	})

@@ -143,7 +143,7 @@ func TestRefused(t *testing.T) {
 		"too large":                         {make([]byte, MaxBytes+1), hresult.InvalidData},
 		"PKCS #10 of another key":           {cmctest.Request{Key: key, Breaks: true}.DER(t), hresult.BadSignature},
 		"PKCS #10 with SHA-1":               {cmctest.Request{Key: key, SHA1: true}.DER(t), hresult.WeakKey},
-		"RSA 1024":                          {cmctest.Request{Key: weak}.DER(t), hresult.InvalidData},
+		"RSA 1024":                          {cmctest.Request{Key: weak}.DER(t), hresult.KeyLength},
 		"CMC without signers":               {cmctest.Sign(t, cmctest.TypePKIData, data), hresult.BadSignature},
 		"CMC by another key":                {cmctest.Sign(t, cmctest.TypePKIData, data, cmctest.Signer{Key: other}), hresult.Signature},
 		"CMC, digest of other content":      {cmctest.Sign(t, cmctest.TypePKIData, data, cmctest.Signer{Key: key, WrongDigest: true}), hresult.BadSignature},

@@ -75,6 +75,10 @@ func (r *Request) read(der []byte, sd *signedData, opts Options) error {
 	csr, err := authority.ParseProven(der, possession)
 	var refusal *authority.Error
 	switch {
+	case errors.As(err, &refusal) && refusal.Key == authority.ShortKey:
+		return hresult.Refuse(hresult.KeyLength, "The request was refused: %s", refusal.Text)
+	case errors.As(err, &refusal) && refusal.Key != "":
+		return hresult.Refuse(hresult.WeakKey, "The request was refused: %s", refusal.Text)
 	case errors.As(err, &refusal):
 		return hresult.Refuse(hresult.InvalidData, "The request was refused: %s", refusal.Text)
 	case err != nil:

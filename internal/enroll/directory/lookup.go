@@ -39,7 +39,14 @@ func (c *Client) Lookup(ctx context.Context, sid string) (*Entry, error) {
 		return e, nil
 	}
 	// One request for many callers. Each waits only as long as its own context; the request ends by its own time limit.
-	ch := c.flight.DoChan(sid, func() (any, error) { return c.Fresh(context.WithoutCancel(ctx), sid) })
+	ch := c.flight.DoChan(sid, func() (e any, err error) {
+		defer func() {
+			if p := recover(); p != nil { // in a goroutine of its own a panic would end the program
+				e, err = nil, fmt.Errorf("%w: panic: %v", ErrUnavailable, p)
+			}
+		}()
+		return c.Fresh(context.WithoutCancel(ctx), sid)
+	})
 	select {
 	case r := <-ch:
 		if r.Err != nil {

@@ -180,6 +180,22 @@ func principalName(e *directory.Entry) string {
 	return ""
 }
 
+// Principals are the names that stand for the account in Kerberos: its UPN, the one that every account has, and its services' in
+// the realm.
+func Principals(e *directory.Entry, realm string) []string {
+	var list []string
+	if e.UserPrincipalName != "" {
+		list = append(list, e.UserPrincipalName)
+	}
+	if domain := domainOf(e.DN); e.AccountName != "" && domain != "" {
+		list = append(list, e.AccountName+"@"+domain)
+	}
+	for _, s := range e.ServicePrincipals {
+		list = append(list, s+"@"+realm)
+	}
+	return list
+}
+
 // domainOf is the DNS name of the domain that a DN lies in: its DC parts.
 func domainOf(text string) string {
 	dn, err := ldap.ParseDN(text)
