@@ -54,6 +54,42 @@ func bmpString(t testing.TB, s string) []byte {
 	return must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagBMPString, Bytes: units}))(t)
 }
 
+// UPN asks for a user principal name, SID and SIDName for a SID: as an extension, and by the alternative name that stands for it
+// (KB5014754).
+func UPN(t testing.TB, upn string) pkix.Extension {
+	return alternatives(t, func(b *cryptobyte.Builder) {
+		b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3})
+			b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
+				b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(upn)) })
+			})
+		})
+	})
+}
+
+// SIDName is described at [UPN].
+func SIDName(t testing.TB, sid string) pkix.Extension {
+	return alternatives(t, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.Tag(6).ContextSpecific(), func(b *cryptobyte.Builder) { b.AddBytes([]byte("tag:microsoft.com,2022-09-14:sid:" + sid)) })
+	})
+}
+
+// SID is described at [UPN].
+func SID(t testing.TB, sid string) pkix.Extension {
+	return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 25, 2}, Value: build(t, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
+				b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 25, 2, 1})
+				b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1OctetString([]byte(sid)) })
+			})
+		})
+	})}
+}
+
+func alternatives(t testing.TB, names func(*cryptobyte.Builder)) pkix.Extension {
+	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: build(t, func(b *cryptobyte.Builder) { b.AddASN1(cbasn1.SEQUENCE, names) })}
+}
+
 // DER builds the PKCS #10.
 func (r Request) DER(t testing.TB) []byte {
 	t.Helper()
