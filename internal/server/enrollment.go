@@ -53,6 +53,13 @@ func rememberingLeaf(cfg *tls.Config) *tls.Config {
 			served.leaf.Store(leaf)
 		}
 	}
+	// A resumed session asks for no certificate: it began with the current one, or it is not resumed.
+	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if cert, err := certificate(hello); err == nil {
+			note(hello.Context(), cert.Leaf)
+		}
+		return nil, nil
+	}
 	cfg.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		cert, err := certificate(hello)
 		if err == nil {
@@ -82,19 +89,13 @@ func rememberingLeaf(cfg *tls.Config) *tls.Config {
 
 // serverLeaf is the certificate that a request's connection was served with; nil without TLS. Clients bind tickets to it.
 func (s *Server) serverLeaf(r *http.Request) *x509.Certificate {
-	if s.reloader == nil || r.TLS == nil {
+	if r.TLS == nil {
 		return nil
 	}
 	if served, ok := r.Context().Value(servedLeafKey{}).(*servedLeaf); ok {
-		if leaf := served.leaf.Load(); leaf != nil {
-			return leaf
-		}
+		return served.leaf.Load()
 	}
-	cert, err := s.reloader.GetCertificate(nil) // a resumed session: it began with the current one
-	if err != nil {
-		return nil
-	}
-	return cert.Leaf
+	return nil
 }
 
 // enrollmentHandler answers endpoints that authenticate their callers themselves.

@@ -91,11 +91,13 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 	if err := s.showCA(asking); err != nil {
 		return nil, err
 	}
+	remember := config.GetConfigForClient
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if s.est.WantsCertificates(hello.Context()) {
-			return asking, nil
+			_, err := remember(hello)
+			return asking, err
 		}
-		return nil, nil
+		return remember(hello)
 	}
 	return config, nil
 }
