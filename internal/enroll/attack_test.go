@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -309,5 +310,40 @@ func (tc *attack) send(w *wire, agent string) {
 	}
 	if tc.status == http.StatusUnauthorized && (got.header.Get("WWW-Authenticate") != "Negotiate" || got.body != "unauthorized\n") {
 		w.t.Errorf("a stranger learns %q and %q", got.header.Get("WWW-Authenticate"), got.body)
+	}
+}
+
+// TestNoCertificateAuthentication: a client certificate is no ticket. Renewals are told by the signature in the request, beside
+// the ticket or the password; the address for certificates alone is neither served nor named to clients.
+func TestNoCertificateAuthentication(t *testing.T) {
+	w := newWire(t, "allow")
+	own := newKey(t)
+	cert := w.enrolled(w.alice, w.windows("User", cmctest.Request{Key: own}))
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		RootCAs: w.roots, MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: own}},
+	}}}
+	defer client.CloseIdleConnections()
+	for _, path := range []string{w.ces, strings.Replace(w.ces, "_Kerberos", "_Certificate", 1), strings.Replace(w.ces, "_Kerberos", "_UsernamePassword", 1)} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+path, strings.NewReader(issueMessage(w.renewal(own, cert))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = adtest.Host
+		r.Header.Set("Content-Type", soapType)
+		res, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			t.Errorf("%s: issued to a client certificate alone", path)
+		}
+	}
+	if n := w.issued(); n != 2 { // the CA's own and the first
+		t.Errorf("%d certificates", n)
+	}
+	got := w.send(cep, soapType, "sound", w.header(w.alice), []byte(envelope(policiesMessage)))
+	if strings.Contains(got.body, "<clientAuthentication>8<") || strings.Contains(got.body, "<renewalOnly>true<") || !strings.Contains(got.body, "<clientAuthentication>2<") {
+		t.Errorf("addresses: %s", got.body)
 	}
 }
