@@ -46,12 +46,13 @@ const (
 	sectionIdentity   = "identity"
 	sectionS3         = "s3"
 	sectionIssue      = "issue"
+	sectionEnroll     = "enroll"
 	sectionScale      = "scale"
 	sectionMemory     = "memory"
 	sectionComponents = "components"
 )
 
-const allSections = "warm,cold,identity,s3,issue,scale,memory,components"
+const allSections = "warm,cold,identity,s3,issue,enroll,scale,memory,components"
 
 // options are the command line.
 type options struct {
@@ -82,7 +83,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	scale := f.String("scale", "10,1000,100000", "numbers of anchors, roles and subjects in the store")
 	only := f.String("only", allSections, "sections to run")
 	f.BoolVar(&o.quick, "quick", false, "one second for each measurement, smaller stores: for a first look only")
-	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server: to `file`.P-256 and file.RSA-2048 (warm CreateSession), file.identity (GetCallerIdentity) and file.issue (IssueCertificate, P-256)")
+	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server: to `file`.P-256 and file.RSA-2048 (warm CreateSession), file.identity (GetCallerIdentity), file.issue (IssueCertificate, P-256) and file.enroll (renewals in Active Directory)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -262,6 +263,7 @@ func (h *Handler) fault(w http.ResponseWriter, a *attempt, e *hresult.Error) {
 func write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", soap.ContentType+"; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	w.Write(body) //nolint:errcheck // nothing to do for a client that left
 }
