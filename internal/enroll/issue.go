@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -114,7 +115,13 @@ func (h *Handler) issue(ctx context.Context, a *attempt, rst *wstep.Request) (bo
 		return 0, err
 	}
 	var made *issued
-	err = h.cfg.DB.Update(ctx, func(tx *store.Tx) (err error) {
+	err = h.cfg.DB.Join(ctx, func(tx *store.Tx) (err error) {
+		defer func() {
+			if p := recover(); p != nil { // this may be another goroutine, with other callers' work
+				h.cfg.Log.Error("panic in enrollment", "operation", a.operation, "request", a.id, "panic", p, "stack", string(debug.Stack()))
+				made, err = nil, fmt.Errorf("panic: %v", p)
+			}
+		}()
 		made, err = h.issueIn(tx, a, req, api, id)
 		return err
 	})

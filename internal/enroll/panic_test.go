@@ -2,16 +2,19 @@ package enroll
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/rolecall/rolecall/internal/authority"
 	"github.com/rolecall/rolecall/internal/enroll/cmctest"
 	"github.com/rolecall/rolecall/internal/enroll/directory"
 	"github.com/rolecall/rolecall/internal/enroll/hresult"
 	"github.com/rolecall/rolecall/internal/enroll/kerberos"
+	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -35,6 +38,11 @@ func (b *broken) Fresh(ctx context.Context, sid string) (*directory.Entry, error
 	return b.people.Fresh(ctx, sid)
 }
 
+// brokenKeys panic inside the transaction that issues.
+type brokenKeys struct{ authority.Keys }
+
+func (brokenKeys) Use(string, []byte, func(crypto.Signer) error) error { panic("a token that is gone") }
+
 // TestPanics: a panic ends one request, with an answer and a record, and nothing is issued.
 func TestPanics(t *testing.T) {
 	w := newWorld(t)
@@ -57,8 +65,12 @@ func TestPanics(t *testing.T) {
 	if e := w.event(); e["errorCode"] != "InternalFailure" {
 		t.Errorf("event %v", e)
 	}
-	w.issuedCount(0)
 	b.fresh = false
+	sound := w.h.cfg.Issuer
+	w.h.cfg.Issuer = issuance.New(brokenKeys{w.keys})
+	w.refused(hresult.Failure, ask().Body.String())
+	w.h.cfg.Issuer = sound
+	w.issuedCount(0)
 	if rec := ask(); rec.Code != http.StatusOK {
 		t.Errorf("afterwards: %d %s", rec.Code, rec.Body)
 	}
