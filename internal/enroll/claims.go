@@ -24,19 +24,20 @@ type claims struct{ upns, sids []string }
 const sidURI = "tag:microsoft.com,2022-09-14:sid:"
 
 // checkClaims refuses a request for another account's user principal name or SID. They would not be in the certificate, but who
-// asks for them is to be noticed. Other names are left out without a word, as AD CS does: certmonger writes the host's own into
-// every request. A renewal may repeat what the old certificate says, whose holder is checked elsewhere.
-func checkClaims(req *cmc.Request, e *directory.Entry, realm string) error {
+// asks for them is to be noticed. Other names are left out without a word, as AD CS does: certmonger writes what it takes for the
+// host's into every request, service names such as host/ws2@REALM among them, and is often wrong. A renewal may repeat what the
+// old certificate says, whose holder is checked elsewhere.
+func checkClaims(req *cmc.Request, e *directory.Entry) error {
 	asked, err := readClaims(req.CSR.Request().Extensions)
 	if err != nil {
 		return hresult.Refuse(hresult.BadSubject, "The request's alternative names or its SID cannot be read")
 	}
-	own := names.Principals(e, realm)
+	own := names.Principals(e)
 	if req.Renews != nil {
 		own = append(own, oldNames(req.Renews)...)
 	}
 	for _, upn := range asked.upns {
-		if !slices.ContainsFunc(own, func(n string) bool { return strings.EqualFold(n, upn) }) {
+		if !strings.Contains(upn, "/") && !slices.ContainsFunc(own, func(n string) bool { return strings.EqualFold(n, upn) }) {
 			return hresult.Refuse(hresult.BadSubject, "The request asks for another account's user principal name")
 		}
 	}

@@ -1,6 +1,7 @@
 package enroll
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -15,7 +16,6 @@ func TestClaims(t *testing.T) {
 	w := newWorld(t)
 	w.template(1, "User", nil, allowed(usersSID))
 	w.template(2, "Computer", machine, allowed(hostsSID))
-	w.people.entries[hostSID].ServicePrincipals = []string{"host/ws2.corp.example.com"}
 	for _, tc := range []struct {
 		name string
 		sid  string
@@ -27,17 +27,19 @@ func TestClaims(t *testing.T) {
 		{"own SID", aliceSID, 1, cmctest.SID(t, aliceSID), true},
 		{"own SID as a URI", aliceSID, 1, cmctest.SIDName(t, aliceSID), true},
 		{"the machine's implicit name", hostSID, 2, cmctest.UPN(t, "WS2$@corp.example.com"), true},
-		{"the machine's service, as certmonger's -K", hostSID, 2, cmctest.UPN(t, "host/ws2.corp.example.com@CORP.EXAMPLE.COM"), true},
+		{"what certmonger takes for the host's principal", hostSID, 2, cmctest.UPN(t, "host/localhost.localdomain@CORP.EXAMPLE.COM"), true},
 		{"another's UPN", aliceSID, 1, cmctest.UPN(t, "bob@corp.example.com"), false},
 		{"nobody's UPN", aliceSID, 1, cmctest.UPN(t, ""), false},
 		{"another's SID", aliceSID, 1, cmctest.SID(t, bobSID), false},
 		{"another's SID as a URI", aliceSID, 1, cmctest.SIDName(t, bobSID), false},
-		{"another machine's service", hostSID, 2, cmctest.UPN(t, "host/dc1.corp.example.com@CORP.EXAMPLE.COM"), false},
+		{"another machine's UPN", hostSID, 2, cmctest.UPN(t, "DC1$@corp.example.com"), false},
 		{"a SID that is none", aliceSID, 1, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 25, 2}, Value: []byte{5, 0}}, false},
 	} {
 		der := w.windows(cmctest.Request{Key: key(t), Extensions: []pkix.Extension{tc.ask}}, tc.n)
 		if tc.ok {
-			w.issued(tc.sid, der)
+			if leaf, _, _ := w.issued(tc.sid, der); bytes.Contains(leaf.Raw, []byte("localhost")) {
+				t.Errorf("%s: it is in the certificate", tc.name)
+			}
 			continue
 		}
 		t.Run(tc.name, func(*testing.T) {

@@ -103,7 +103,7 @@ func (h *Handler) issue(ctx context.Context, a *attempt, rst *wstep.Request) (bo
 	if err := checkKey(a.template, req); err != nil {
 		return 0, err
 	}
-	if err := checkClaims(req, a.caller.entry, a.site.row.Realm); err != nil {
+	if err := checkClaims(req, a.caller.entry); err != nil {
 		return 0, err
 	}
 	api, err := contents(a.template, a.caller)

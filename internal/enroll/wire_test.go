@@ -2,6 +2,7 @@ package enroll_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,7 +13,6 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -27,7 +27,6 @@ import (
 	"github.com/rolecall/rolecall/internal/enroll"
 	"github.com/rolecall/rolecall/internal/enroll/adtest"
 	"github.com/rolecall/rolecall/internal/enroll/cmctest"
-	"github.com/rolecall/rolecall/internal/enroll/kerberos"
 	"github.com/rolecall/rolecall/internal/server"
 	"github.com/rolecall/rolecall/internal/store"
 	"github.com/rolecall/rolecall/internal/testserver"
@@ -254,16 +253,10 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
-	leaf   *x509.Certificate // the server's
 }
 
-// send posts a message on a new TLS connection. With bind, the token is made for the certificate that is seen there.
+// send posts a message on a new TLS connection.
 func (w *wire) send(path, contentType, agent, authorization string, body []byte) *answer {
-	w.t.Helper()
-	return w.exchange(path, contentType, agent, body, func(*x509.Certificate) string { return authorization })
-}
-
-func (w *wire) exchange(path, contentType, agent string, body []byte, authorization func(leaf *x509.Certificate) string) *answer {
 	w.t.Helper()
 	raw, err := net.DialTimeout("tcp", strings.TrimPrefix(w.URL, "https://"), 10*time.Second)
 	if err != nil {
@@ -274,8 +267,7 @@ func (w *wire) exchange(path, contentType, agent string, body []byte, authorizat
 	if err := conn.HandshakeContext(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	leaf := conn.ConnectionState().PeerCertificates[0]
-	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialTLS: func(string, string) (net.Conn, error) { return conn, nil }}}
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}}
 	defer client.CloseIdleConnections()
 	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.URL+path, bytes.NewReader(body))
 	if err != nil {
@@ -284,8 +276,8 @@ func (w *wire) exchange(path, contentType, agent string, body []byte, authorizat
 	r.Host = adtest.Host
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("User-Agent", agent)
-	if a := authorization(leaf); a != "" {
-		r.Header.Set("Authorization", a)
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
 	}
 	res, err := client.Do(r)
 	if err != nil {
@@ -296,7 +288,7 @@ func (w *wire) exchange(path, contentType, agent string, body []byte, authorizat
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &answer{res.StatusCode, res.Header, string(text), leaf}
+	return &answer{res.StatusCode, res.Header, string(text)}
 }
 
 const soapType = "application/soap+xml; charset=utf-8"
@@ -379,19 +371,4 @@ func (w *wire) event(agent string) object {
 	}
 	w.t.Fatalf("no event of %q", agent)
 	return nil
-}
-
-// bound makes a token that is bound to the channel.
-func (w *wire) bound(leaf *x509.Certificate) string {
-	w.t.Helper()
-	b, err := kerberos.EndpointBinding(leaf)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return w.token(w.ticket(w.alice, adtest.TicketOptions{}), adtest.TokenOptions{Binding: b})
-}
-
-// certificatePEM is for the API.
-func certificatePEM(c *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }

@@ -281,6 +281,12 @@ func FuzzParse(f *testing.F) {
 	f.Add(renewal)
 	f.Add(cmctest.Sign(f, cmctest.TypeData, renewal, cmctest.Signer{Key: old, Certificate: cert}))
 	f.Add(cmctest.Sign(f, cmctest.TypePKIData, cmctest.PKIData(f, renewal, 1, "CertificateTemplate=a"), cmctest.Signer{Key: key}, cmctest.Signer{Key: old, Certificate: cert}))
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		f.Fatal(err)
+	}
+	claims := cmctest.Request{Key: rsaKey, Breaks: true, Extensions: []pkix.Extension{cmctest.TemplateInfo(f, templateOID, 1, 2), cmctest.UPN(f, "a@b"), cmctest.SID(f, "S-1-5-21-1")}}.DER(f)
+	f.Add(cmctest.Sign(f, cmctest.TypePKIData, cmctest.PKIData(f, claims, 1<<32-1, ""), cmctest.Signer{Key: rsaKey, KeyKindOnly: true}))
 	f.Fuzz(func(t *testing.T, der []byte) {
 		r, err := Parse(der, Options{})
 		if err != nil {

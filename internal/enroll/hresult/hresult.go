@@ -12,7 +12,8 @@ import (
 // Code is an HRESULT (MS-ERREF 2.1). On the wire it is a signed decimal number.
 type Code uint32
 
-// The codes that are answered.
+// The codes that are answered. Where MS-WCCE leaves the choice they are what AD CS answers, which its specification sometimes
+// has otherwise: it wants [UnsupportedType] for a request without a template (3.2.2.6.2.1.4.1), and AD CS answers [NoType].
 const (
 	NotImplemented   Code = 0x80004001
 	Failure          Code = 0x80004005
@@ -24,7 +25,6 @@ const (
 	Expired          Code = 0x800B0101
 	BadSubject       Code = 0x80094001
 	NoRequest        Code = 0x80094002
-	BadStatus        Code = 0x80094003
 	BadRenewal       Code = 0x8009400E
 	TemplateDenied   Code = 0x80094012
 	AdminDenied      Code = 0x80094014
@@ -32,7 +32,6 @@ const (
 	UnsupportedType  Code = 0x80094800
 	NoType           Code = 0x80094801
 	TypeConflict     Code = 0x80094802
-	RenewalSubject   Code = 0x80094806
 	Signature        Code = 0x8009480B
 	UPNRequired      Code = 0x8009480D
 	GUIDRequired     Code = 0x8009480E
@@ -66,8 +65,6 @@ func (c Code) String() string {
 		return "CERTSRV_E_BAD_REQUESTSUBJECT"
 	case NoRequest:
 		return "CERTSRV_E_NO_REQUEST"
-	case BadStatus:
-		return "CERTSRV_E_BAD_REQUESTSTATUS"
 	case BadRenewal:
 		return "CERTSRV_E_BAD_RENEWAL_CERT_ATTRIBUTE"
 	case TemplateDenied:
@@ -82,8 +79,6 @@ func (c Code) String() string {
 		return "CERTSRV_E_NO_CERT_TYPE"
 	case TypeConflict:
 		return "CERTSRV_E_TEMPLATE_CONFLICT"
-	case RenewalSubject:
-		return "CERTSRV_E_BAD_RENEWAL_SUBJECT"
 	case Signature:
 		return "CERTSRV_E_SIGNATURE_REJECTED"
 	case UPNRequired:

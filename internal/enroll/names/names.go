@@ -180,18 +180,15 @@ func principalName(e *directory.Entry) string {
 	return ""
 }
 
-// Principals are the names that stand for the account in Kerberos: its UPN, the one that every account has, and its services' in
-// the realm.
-func Principals(e *directory.Entry, realm string) []string {
+// Principals are the user principal names of an account: its own, and the one that every account has, written down or not
+// (MS-ADTS 5.1.1.1.1).
+func Principals(e *directory.Entry) []string {
 	var list []string
 	if e.UserPrincipalName != "" {
 		list = append(list, e.UserPrincipalName)
 	}
 	if domain := domainOf(e.DN); e.AccountName != "" && domain != "" {
 		list = append(list, e.AccountName+"@"+domain)
-	}
-	for _, s := range e.ServicePrincipals {
-		list = append(list, s+"@"+realm)
 	}
 	return list
 }

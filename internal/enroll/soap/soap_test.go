@@ -113,6 +113,9 @@ func TestFault(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(message(`<a:Action>x</a:Action><o:Security><o:UsernameToken><o:Username>a</o:Username><o:Password>b</o:Password></o:UsernameToken></o:Security>`, `<p:Ask xmlns:p="urn:p"><p:a>1</p:a></p:Ask>`)))
 	f.Add([]byte(`<!DOCTYPE a>` + message("", "<a/>")))
+	f.Add([]byte(`<!DOCTYPE s [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>` + message("<a:Action>&b;</a:Action>", "<a/>")))
+	f.Add([]byte(`<Envelope xmlns="` + NSEnvelope + `"><Header><Action xmlns="` + NSAddressing + `">x</Action><x xmlns="urn:x" mustUnderstand="1"/></Header><Body><a><![CDATA[<b>]]></a></Body></Envelope>`))
+	f.Add([]byte("\ufeff" + message("", `<p:Ask xmlns:p="urn:p" xmlns:i="`+NSInstance+`"><p:a i:nil="true"/></p:Ask>`)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := Read(data)
 		if err != nil {
