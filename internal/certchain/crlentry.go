@@ -51,6 +51,31 @@ func parseEntry(input []byte) (e crlEntry, err error) {
 	return e, err
 }
 
+// plainEntry reports that [parseEntry] would take the entry that input starts with. It knows the form that nearly all have,
+// without allocating: what a list of millions leaves to the garbage collector is a multiple of its size otherwise.
+func plainEntry(input []byte) bool {
+	s := cryptobyte.String(input)
+	var entry, serial, date cryptobyte.String
+	if !s.ReadASN1(&entry, cbasn1.SEQUENCE) || !entry.ReadASN1(&serial, cbasn1.INTEGER) || !minimal(serial) ||
+		!entry.ReadASN1(&date, cbasn1.UTCTime) || !plainTime(date) {
+		return false
+	}
+	const reason = "\x30\x0c\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01" // the extension reasonCode alone, without its value
+	return entry.Empty() || len(entry) == len(reason)+1 && string(entry[:len(reason)]) == reason
+}
+
+// plainTime reports that a UTCTime is valid: YYMMDDhhmmssZ, in any month of any year.
+func plainTime(t []byte) bool {
+	if len(t) != 13 || t[12] != 'Z' {
+		return false
+	}
+	two := func(i, from, to int) bool {
+		a, b := int(t[i])-'0', int(t[i+1])-'0'
+		return a >= 0 && a <= 9 && b >= 0 && b <= 9 && a*10+b >= from && a*10+b <= to
+	}
+	return two(0, 0, 99) && two(2, 1, 12) && two(4, 1, 28) && two(6, 0, 23) && two(8, 0, 59) && two(10, 0, 59)
+}
+
 // minimal reports whether the content of an INTEGER is its shortest form, as DER asks: lookups
 // compare bytes.
 func minimal(b []byte) bool {

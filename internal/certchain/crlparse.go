@@ -18,15 +18,25 @@ import (
 
 // ParseCRL reads a complete CRL, PEM (one X509 CRL block) or DER. It does not check the
 // signature. The error is an *[Error] whose text suits a ValidationException.
-func ParseCRL(data []byte) (*CRL, error) { return ParseCRLMax(data, MaxCRLBytes) }
+func ParseCRL(data []byte) (*CRL, error) {
+	if len(data) <= MaxCRLBytes && !isPEM(data) {
+		data = bytes.Clone(data)
+	}
+	return TakeCRL(data, MaxCRLBytes)
+}
 
-// ParseCRLMax is [ParseCRL] with another bound on the DER form, in bytes; below 1 GiB.
-func ParseCRLMax(data []byte, most int) (*CRL, error) {
+func isPEM(data []byte) bool {
+	return (len(data) == 0 || data[0] != 0x30) && bytes.Contains(data, []byte("-----BEGIN "))
+}
+
+// TakeCRL is [ParseCRL] with another bound on the DER form, in bytes and below 1 GiB, and without a copy: the list keeps data,
+// which must not be changed any more.
+func TakeCRL(data []byte, most int) (*CRL, error) {
 	if len(data) > 2*most {
 		return nil, refuse(Malformed, msgBadCRL, "it is larger than %d bytes", most)
 	}
 	der := data
-	if bytes.Contains(data, []byte("-----BEGIN ")) && (len(data) == 0 || data[0] != 0x30) {
+	if isPEM(data) {
 		block, rest := pem.Decode(data)
 		switch {
 		case block == nil:
@@ -37,8 +47,6 @@ func ParseCRLMax(data []byte, most int) (*CRL, error) {
 			return nil, refuse(Malformed, msgBadCRL, "it holds more than one PEM block, import each list by itself")
 		}
 		der = block.Bytes
-	} else {
-		der = bytes.Clone(data)
 	}
 	if len(der) > most {
 		return nil, refuse(Malformed, msgBadCRL, "it is larger than %d bytes", most)
@@ -114,8 +122,10 @@ func (c *CRL) readEntries(tbs *cryptobyte.String) error {
 	}
 	n := 0
 	for rest := entries; !rest.Empty(); n++ {
-		if _, err := parseEntry(rest); err != nil {
-			return fmt.Errorf("entry %d: %w", n+1, err)
+		if !plainEntry(rest) {
+			if _, err := parseEntry(rest); err != nil {
+				return fmt.Errorf("entry %d: %w", n+1, err)
+			}
 		}
 		if !rest.SkipASN1(cbasn1.SEQUENCE) {
 			return errCRLSyntax

@@ -82,11 +82,11 @@ func distributionURIs(name cryptobyte.String) (uris []string) {
 	return uris
 }
 
-// Covers reports whether the certificate's absence from the list says that it is not revoked: the list is not limited to
-// other certificates, other distribution points or some reasons (RFC 5280 §6.3.3 (b)(2)).
+// Covers reports whether the certificate's absence from the list says that it is not revoked: the list is of its issuer's
+// name, and not limited to other certificates, other distribution points or some reasons (RFC 5280 §6.3.3 (b)).
 func (c *CRL) Covers(cert *x509.Certificate) bool {
 	s := &c.scope
-	if s.someReasons || s.user && cert.IsCA || s.ca && !cert.IsCA {
+	if c.nameID != NameID(cert.RawIssuer) || s.someReasons || s.user && cert.IsCA || s.ca && !cert.IsCA {
 		return false
 	}
 	if !s.named {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ const (
 	sessionLife = 13 * time.Hour   // the longest session of a certificate and what is chained from it
 	unusedLife  = time.Hour        // how long an unused state is kept fresh where sessions do not end
 	maxRefresh  = 256              // states refreshed in one turn
+	accountMost = maxFetches / 4   // questions of one account under way: slow sources of its CAs hold up nobody else's
 
 	// DefaultRefresh is how old a source's answer may get before it is asked again, however long it says it is valid.
 	DefaultRefresh = 10 * time.Minute
@@ -70,9 +72,10 @@ type Checker struct {
 	stop context.CancelFunc
 	work sync.WaitGroup
 
-	mu       sync.Mutex // guards closed, statuses and the fields of each
+	mu       sync.Mutex // guards closed, statuses, the fields of each, and asking
 	closed   bool
 	statuses map[statusKey]*status
+	asking   map[arn.AccountID]chan struct{} // one for each question under way
 
 	listMu    sync.Mutex // guards the rest
 	lists     map[listKey]*list
@@ -96,6 +99,7 @@ type anchorKey struct {
 type status struct {
 	cert, issuer *x509.Certificate
 	sources      []Source
+	account      arn.AccountID // that asked first
 
 	verdict   verdict
 	refreshAt time.Time
@@ -119,7 +123,7 @@ func NewChecker(cfg Config) *Checker {
 	c := &Checker{
 		cfg: cfg, fetch: newFetcher(cfg.Allow),
 		failures: map[Source]*atomic.Int64{CRL: {}, OCSP: {}},
-		statuses: map[statusKey]*status{}, lists: map[listKey]*list{}, fetching: map[listKey]*fetching{},
+		statuses: map[statusKey]*status{}, asking: map[arn.AccountID]chan struct{}{}, lists: map[listKey]*list{}, fetching: map[listKey]*fetching{},
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
@@ -160,7 +164,7 @@ func (c *Checker) verdict(ctx context.Context, anchor *store.TrustAnchor, o *Opt
 	c.mu.Lock()
 	st := c.statuses[k]
 	if st == nil {
-		st = &status{cert: cert, issuer: issuer, sources: o.Check}
+		st = &status{cert: cert, issuer: issuer, sources: o.Check, account: anchor.Account}
 		c.addLocked(k, st)
 	}
 	st.usedAt = now
@@ -219,27 +223,35 @@ func (c *Checker) askLocked(st *status) <-chan struct{} {
 		if c.closed {
 			close(st.running) // and stays: the server is ending
 		} else {
-			c.work.Go(func() { c.ask(st) })
+			turn := c.asking[st.account]
+			if turn == nil {
+				turn = make(chan struct{}, accountMost)
+				c.asking[st.account] = turn
+			}
+			c.work.Go(func() { c.ask(st, turn) })
 		}
 	}
 	return st.running
 }
 
-func (c *Checker) ask(st *status) {
+func (c *Checker) ask(st *status, turn chan struct{}) {
 	ctx, cancel := context.WithTimeout(c.ctx, fetchTime)
 	defer cancel()
-	v, err := c.askAll(ctx, st)
+	var v verdict
+	leave, err := enter(ctx, turn)
+	if err == nil {
+		v, err = c.askAll(ctx, st)
+		leave()
+	} else {
+		err = fmt.Errorf("the account has %d certificates asked about, whose sources are slow", accountMost)
+	}
 	now := c.cfg.Clock()
 	c.mu.Lock()
-	switch {
-	case err == nil:
-		st.verdict, st.refreshAt = v, c.refreshTime(now, v.until)
-	case now.Before(st.verdict.until) && st.verdict.state != unknown:
-		st.refreshAt = now.Add(failureLife) // what is known still counts
-	default:
-		st.verdict = verdict{detail: err.Error(), until: now.Add(failureLife)}
-		st.refreshAt = st.verdict.until
+	if known := &st.verdict; err == nil && known.state == revoked && v.state == good && !v.updated.After(known.updated) {
+		// A source that knows less, or an answer sent again by someone in between, takes no revocation back.
+		err = fmt.Errorf("it is known as revoked at %s, and what was answered now is of %s", stamp(known.updated), stamp(v.updated))
 	}
+	c.noteLocked(st, v, err, now)
 	anchors := make([]anchorKey, 0, len(st.anchors))
 	for a, used := range st.anchors {
 		if now.Sub(used) > sessionLife {
@@ -260,6 +272,24 @@ func (c *Checker) ask(st *status) {
 		if err := c.tell(ctx, a, st, &v); err != nil {
 			c.cfg.Log.Error("a revocation that was learnt could not be stored", "serial", serialHex(st.cert), "error", err)
 		}
+	}
+}
+
+// noteLocked keeps an answer, or what a failure to get one means.
+func (c *Checker) noteLocked(st *status, v verdict, err error, now time.Time) {
+	if err == nil {
+		st.verdict, st.refreshAt = v, c.refreshTime(now, v.until)
+		return
+	}
+	st.refreshAt = now.Add(failureLife)
+	switch known := &st.verdict; {
+	case known.state == revoked: // stays so until a source says otherwise, also where failures are let through
+		if known.until.Before(st.refreshAt) {
+			known.until = st.refreshAt
+		}
+	case known.state == good && now.Before(known.until): // still counts
+	default:
+		*known = verdict{detail: err.Error(), until: st.refreshAt}
 	}
 }
 

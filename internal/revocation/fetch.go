@@ -21,19 +21,24 @@ const (
 	maxURL           = 2048
 	fetchTime        = 30 * time.Second // of one fetch, which may serve later requests
 	dialTime         = 3 * time.Second
-	maxFetches       = 16 // at a time
+	maxFetches       = 64 // at a time
+	partSize         = 64 << 10
+	largeList        = 1 << 20
+	maxLargeLists    = 2 // larger than largeList that are read and parsed at a time
 )
 
 // fetcher connects only to where it may. The address is judged when the connection is made, after the name was resolved:
 // what a name meant before does not matter.
 type fetcher struct {
-	allow  Allow
-	client *http.Client
-	slots  chan struct{} // one for each fetch under way
+	allow    Allow
+	resolver *net.Resolver // nil for the system's
+	client   *http.Client
+	slots    chan struct{} // one for each fetch under way
+	large    chan struct{} // one for each large list in memory that is not parsed yet
 }
 
 func newFetcher(allow Allow) *fetcher {
-	f := &fetcher{allow: allow, slots: make(chan struct{}, maxFetches)}
+	f := &fetcher{allow: allow, slots: make(chan struct{}, maxFetches), large: make(chan struct{}, maxLargeLists)}
 	f.client = &http.Client{
 		Timeout: fetchTime,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -57,7 +62,7 @@ func (f *fetcher) dial(ctx context.Context, network, address string) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	d := net.Dialer{Timeout: dialTime, Control: func(_, resolved string, _ syscall.RawConn) error {
+	d := net.Dialer{Timeout: dialTime, Resolver: f.resolver, Control: func(_, resolved string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(resolved)
 		if err != nil || !f.allow.permits(host, ap.Addr(), ap.Port()) {
 			return fmt.Errorf("connections to %s are not allowed (--revocation-fetch-allow)", resolved)
@@ -82,14 +87,23 @@ type validators struct{ etag, modified string }
 // errUnchanged answers a conditional fetch.
 var errUnchanged = errors.New("not modified")
 
+// answer is what a source sent. It is released when its body was made into something smaller, or is not needed.
+type answer struct {
+	body    []byte
+	from    validators
+	release func()
+
+	admitted bool // as one of the large ones
+}
+
 // get fetches a list.
-func (f *fetcher) get(ctx context.Context, address string, v validators) ([]byte, validators, error) {
+func (f *fetcher) get(ctx context.Context, address string, v validators) (*answer, error) {
 	if err := checkURL(address); err != nil {
-		return nil, v, err
+		return nil, err
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, v, err
+		return nil, err
 	}
 	if v.etag != "" {
 		r.Header.Set("If-None-Match", v.etag)
@@ -111,17 +125,30 @@ func (f *fetcher) post(ctx context.Context, address string, body []byte) ([]byte
 	}
 	r.Header.Set("Content-Type", "application/ocsp-request")
 	r.Header.Set("Accept", "application/ocsp-response")
-	out, _, err := f.do(r, maxResponseBytes)
-	return out, err
+	a, err := f.do(r, maxResponseBytes)
+	if err != nil {
+		return nil, err
+	}
+	a.release()
+	return a.body, nil
 }
 
-func (f *fetcher) do(r *http.Request, most int) ([]byte, validators, error) {
+// enter takes a slot; leaving gives it back.
+func enter(ctx context.Context, slots chan struct{}) (leave func(), err error) {
 	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	case <-r.Context().Done():
-		return nil, validators{}, r.Context().Err()
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
+}
+
+func (f *fetcher) do(r *http.Request, most int) (*answer, error) {
+	leave, err := enter(r.Context(), f.slots)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	r.Header.Set("User-Agent", "rolecalld")
 	resp, err := f.client.Do(r)
 	if err != nil {
@@ -129,21 +156,75 @@ func (f *fetcher) do(r *http.Request, most int) ([]byte, validators, error) {
 		if errors.As(err, &ue) {
 			err = ue.Err // the address is in the message already
 		}
-		return nil, validators{}, err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotModified {
-		return nil, validators{}, errUnchanged
+		return nil, errUnchanged
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, validators{}, fmt.Errorf("it answered with status %d", resp.StatusCode)
+		return nil, fmt.Errorf("it answered with status %d", resp.StatusCode)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
-	if err != nil {
-		return nil, validators{}, err
+	a := &answer{from: validators{resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")}, release: func() {}}
+	return a, f.read(r.Context(), a, resp, most)
+}
+
+// read takes the body in. At most two copies of it are in memory at a time, one if its length is announced.
+func (f *fetcher) read(ctx context.Context, a *answer, resp *http.Response, most int) (err error) {
+	defer func() {
+		if err != nil {
+			a.release()
+		}
+	}()
+	tooLarge := fmt.Errorf("its answer is larger than %d bytes", most)
+	if resp.ContentLength > int64(most) {
+		return tooLarge
 	}
-	if len(body) > most {
-		return nil, validators{}, fmt.Errorf("its answer is larger than %d bytes", most)
+	if resp.ContentLength >= 0 {
+		if err := f.admit(ctx, a, int(resp.ContentLength)); err != nil {
+			return err
+		}
+		a.body = make([]byte, resp.ContentLength)
+		_, err := io.ReadFull(resp.Body, a.body)
+		return err
 	}
-	return body, validators{resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")}, nil
+	var parts [][]byte
+	for total, ended := 0, false; !ended; {
+		part := make([]byte, min(most+1-total, partSize<<min(len(parts), 4)))
+		n, err := fill(resp.Body, part)
+		if ended = errors.Is(err, io.EOF); err != nil && !ended {
+			return err
+		}
+		parts = append(parts, part[:n])
+		if total += n; total > most {
+			return tooLarge
+		}
+		if err := f.admit(ctx, a, total); err != nil {
+			return err
+		}
+	}
+	a.body = bytes.Join(parts, nil)
+	return nil
+}
+
+// fill is io.ReadFull, but tells the end of a body from one that was cut off.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = r.Read(p[n:])
+		n += more
+	}
+	return n, err
+}
+
+// admit makes a large answer wait until others are out of memory.
+func (f *fetcher) admit(ctx context.Context, a *answer, size int) error {
+	if size <= largeList || a.admitted {
+		return nil
+	}
+	leave, err := enter(ctx, f.large)
+	if err == nil {
+		a.admitted, a.release = true, leave
+	}
+	return err
 }

@@ -111,16 +111,18 @@ func (c *Checker) load(ctx context.Context, address string, issuer *x509.Certifi
 	if old != nil {
 		from = old.from
 	}
-	body, from, err := c.fetch.get(ctx, address, from)
+	a, err := c.fetch.get(ctx, address, from)
 	now := c.cfg.Clock()
-	l := &list{from: from}
+	l := &list{}
 	switch {
 	case errors.Is(err, errUnchanged) && old != nil:
 		l.crl, l.from = old.crl, old.from
 	case err != nil:
 		return nil, err
 	default:
-		if l.crl, err = certchain.ParseCRLMax(body, maxListBytes); err != nil {
+		defer a.release()
+		l.from = a.from
+		if l.crl, err = certchain.TakeCRL(a.body, maxListBytes); err != nil {
 			return nil, err
 		}
 		if err := l.crl.CheckSignatureFrom(issuer); err != nil {

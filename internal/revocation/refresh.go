@@ -43,7 +43,10 @@ func (c *Checker) refresh() {
 		switch {
 		case st.running != nil:
 		case now.Sub(st.usedAt) > life:
-			delete(c.statuses, k)
+			// What was revoked is remembered where it is let through once its source is silent.
+			if st.verdict.state != revoked || now.After(st.cert.NotAfter) {
+				delete(c.statuses, k)
+			}
 		case !now.Before(st.refreshAt) && started < maxRefresh:
 			started++
 			c.askLocked(st)
