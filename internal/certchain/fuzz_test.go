@@ -110,3 +110,27 @@ func FuzzParseNameConstraints(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPlainEntry: what is taken without a closer look would be taken with one.
+func FuzzPlainEntry(f *testing.F) {
+	root := newRoot(f)
+	der := makeCRL(f, root, nil, big.NewInt(1), big.NewInt(0x7fffffff))
+	crl, err := ParseCRL(der)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if !plainEntry(crl.index.entries) {
+		f.Fatal("a usual entry is not known as one")
+	}
+	f.Add([]byte(crl.index.entries))
+	f.Add([]byte("\x30\x12\x02\x01\x05\x17\x0d260229000000Z"))
+	f.Add([]byte("\x30\x12\x02\x01\x05\x17\x0d260228235959Z"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !plainEntry(data) {
+			return
+		}
+		if _, err := parseEntry(data); err != nil {
+			t.Fatalf("%x is taken, and refused: %v", data, err)
+		}
+	})
+}

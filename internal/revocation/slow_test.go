@@ -1,0 +1,84 @@
+package revocation
+
+import (
+	"crypto/x509"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hang answers when the test is over.
+func hang(done <-chan struct{}) http.HandlerFunc {
+	return func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-done:
+		case <-r.Context().Done():
+		}
+	}
+}
+
+// A slow source costs the first CreateSession waitTime and those after it nothing; accounts do not wait for each other's.
+func TestSlowSource(t *testing.T) {
+	done := make(chan struct{})
+	slow, quick := newSource(t, hang(done)), newSource(t, nil)
+	defer close(done)
+	c, _ := newTestChecker(t, slow.host(), quick.host())
+	ca := makeCert(t, nil, isCA)
+	hard := Options{Check: []Source{CRL}}
+	cert := ca.issued(t, []string{slow.URL + "/ca.crl"}, nil)
+	began := time.Now()
+	wantFinding(t, "first", check(t, c, hard, ca, cert), "took too long")
+	if took := time.Since(began); took < waitTime-time.Second || took > waitTime+time.Second {
+		t.Errorf("waited %s, not %s", took, waitTime)
+	}
+	began = time.Now()
+	wantFinding(t, "second", check(t, c, hard, ca, cert), "took too long")
+	if f := check(t, c, Options{Check: []Source{CRL}, Soft: true}, ca, cert); f != nil {
+		t.Errorf("soft: %+v", f)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("those who came later waited %s", took)
+	}
+
+	// An account whose sources hang takes its share of questions and no more.
+	path := func(url string) []*x509.Certificate {
+		return []*x509.Certificate{ca.issued(t, []string{url}, nil), ca.cert}
+	}
+	for range accountMost + 3 {
+		p := path(slow.URL + "/ca.crl")
+		c.mu.Lock()
+		st := &status{cert: p[0], issuer: p[1], sources: hard.Check, account: "111111111111"}
+		c.askLocked(st)
+		c.mu.Unlock()
+	}
+	quick.set(sends(ca.list(t, nil)))
+	began = time.Now()
+	if err := c.Check(t.Context(), testAnchor("222222222222"), &hard, path(quick.URL+"/ca.crl"), time.Now()); err != nil || time.Since(began) > time.Second {
+		t.Errorf("another account: %v after %s", err, time.Since(began))
+	}
+	if n := len(c.asking["111111111111"]); n != accountMost {
+		t.Errorf("%d questions under way, want %d", n, accountMost)
+	}
+}
+
+// Of the addresses of a certificate a few are tried, one after the other.
+func TestAddressesAreBounded(t *testing.T) {
+	ca := makeCert(t, nil, isCA)
+	good := newSource(t, sends(ca.list(t, nil)))
+	bad := newSource(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	c, _ := newTestChecker(t, good.host(), bad.host())
+	o := Options{Check: []Source{CRL}}
+	addresses := func(failing int) (a []string) {
+		for range failing {
+			a = append(a, bad.URL+"/"+strings.Repeat("x", len(a)))
+		}
+		return append(a, good.URL+"/ca.crl")
+	}
+	wantFinding(t, "the third", check(t, c, o, ca, ca.issued(t, addresses(maxAddresses-1), nil)), "")
+	before := bad.count()
+	wantFinding(t, "the one after", check(t, c, o, ca, ca.issued(t, append([]string{"ldap:///x"}, addresses(40)...), nil)), "could not be found out")
+	if n := bad.count() - before; n > maxAddresses {
+		t.Errorf("%d addresses were tried", n)
+	}
+}
