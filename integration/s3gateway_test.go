@@ -63,6 +63,7 @@ type s3Gateway struct {
 	*node
 	endpoint string
 	admin    aws.Credentials // the gateway's own, which passes all policies
+	home     string          // with files and metadata
 	files    string          // what it stores
 	output   *output
 	process  *os.Process
@@ -73,8 +74,19 @@ type s3Gateway struct {
 // environment file.
 func serveGateway(t testing.TB, n *node, env string) *s3Gateway {
 	t.Helper()
-	g := &s3Gateway{node: n, files: t.TempDir(), output: &output{}, ended: make(chan struct{})}
-	address := freeAddress(t)
+	return serveGatewayAt(t, n, env, freeAddress(t), t.TempDir())
+}
+
+// serveGatewayAt is serveGateway at an address, with what home holds from before.
+func serveGatewayAt(t testing.TB, n *node, env, address, home string) *s3Gateway {
+	t.Helper()
+	g := &s3Gateway{node: n, home: home, files: filepath.Join(home, "files"), output: &output{}, ended: make(chan struct{})}
+	metadata := filepath.Join(home, "metadata")
+	for _, folder := range []string{g.files, metadata} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 	g.endpoint = "https://" + address
 	variables := strings.Split(strings.TrimSpace(string(must(os.ReadFile(filepath.Join(n.dir, env)))(t))), "\n")
 	for _, v := range variables {
@@ -86,7 +98,7 @@ func serveGateway(t testing.TB, n *node, env string) *s3Gateway {
 		}
 	}
 	cmd := exec.Command(gatewayProgram(t), "--port", address, "--cert", filepath.Join(n.dir, "tls-server.pem"), "--key", filepath.Join(n.dir, "tls-server.key"),
-		"posix", "--sidecar", t.TempDir(), g.files)
+		"posix", "--sidecar", metadata, g.files)
 	cmd.Env = environment(t.TempDir(), variables[1:]...)
 	cmd.Stdout, cmd.Stderr = g.output, g.output
 	if err := cmd.Start(); err != nil {
