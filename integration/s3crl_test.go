@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -108,14 +110,16 @@ func listsTo(bucket string, more map[string]any) map[string]any {
 
 // issued is a certificate of a CA with its chain, in files for OpenSSL.
 type issued struct {
-	cert      *x509.Certificate
+	*workload
 	leaf, top string // paths
 	arn       string
 }
 
 func (n *node) issueFrom(t *testing.T, ca string) *issued {
 	t.Helper()
-	out := n.mustPCA(t, "IssueCertificate", issueRequest(ca, hostCSR(t)))
+	key := newKey(t)
+	csr := pemBlock("CERTIFICATE REQUEST", must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "host"}}, key))(t))
+	out := n.mustPCA(t, "IssueCertificate", issueRequest(ca, csr))
 	var got map[string]any
 	within(t, 10*time.Second, func() (err error) {
 		got, err = n.pca(n.client(), "GetCertificate", map[string]any{"CertificateAuthorityArn": ca, "CertificateArn": out["CertificateArn"]})
@@ -129,7 +133,7 @@ func (n *node) issueFrom(t *testing.T, ca string) *issued {
 		}
 	}
 	block, _ := pem.Decode([]byte(got["Certificate"].(string)))
-	i.cert = must(x509.ParseCertificate(block.Bytes))(t)
+	i.workload = &workload{must(x509.ParseCertificate(block.Bytes))(t), key}
 	return i
 }
 
