@@ -170,14 +170,11 @@ func TestRedirectsAndSchemes(t *testing.T) {
 	}
 }
 
-// The environment's proxy is not used: it would resolve names itself.
+// The environment's proxy is not used: it would resolve names itself. (net/http reads the environment once, and never
+// for loopback addresses, so that a proxy here would prove nothing.)
 func TestNoProxy(t *testing.T) {
-	port, came := listenAt(t, "127.0.0.1:0", http.NotFoundHandler())
-	t.Setenv("HTTP_PROXY", "http://127.0.0.1:"+port)
-	t.Setenv("http_proxy", "http://127.0.0.1:"+port)
-	f := testFetcher(t, "127.0.0.2:9", "127.0.0.1:"+port)
-	if _, err := f.get(t.Context(), "http://127.0.0.2:9/x", validators{}); err == nil || came.Load() != 0 {
-		t.Errorf("%v, and %d connections to the proxy", err, came.Load())
+	if testFetcher(t).client.Transport.(*http.Transport).Proxy != nil {
+		t.Error("there is a proxy")
 	}
 }
 

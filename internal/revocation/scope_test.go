@@ -122,7 +122,7 @@ func TestRevocationStays(t *testing.T) {
 	ca := makeCert(t, nil, isCA)
 	src := newSource(t, nil)
 	c, now := newTestChecker(t, src.host())
-	cert := ca.issued(t, []string{src.URL + "/ca.crl"}, nil)
+	cert, later := ca.issued(t, []string{src.URL + "/ca.crl"}, nil), ca.issued(t, []string{src.URL + "/ca.crl"}, nil)
 	soft := Options{Check: []Source{CRL}, Soft: true}
 	of := func(this time.Duration, number int64, serials ...*big.Int) []byte {
 		return ca.list(t, func(l *x509.RevocationList) {
@@ -130,13 +130,14 @@ func TestRevocationStays(t *testing.T) {
 		}, serials...)
 	}
 	older := of(-30*time.Minute, 1)
-	src.set(sends(of(-20*time.Minute, 2, cert.SerialNumber)))
+	src.set(sends(of(-20*time.Minute, 2, cert.SerialNumber, later.SerialNumber)))
 	wantFinding(t, "listed", check(t, c, soft, ca, cert), "revoked")
 	src.set(sends(older))
 	now.advance(DefaultRefresh)
 	c.refresh()
 	c.work.Wait()
 	wantFinding(t, "an older list", check(t, c, soft, ca, cert), "revoked")
+	wantFinding(t, "an older list, of one not asked about before", check(t, c, soft, ca, later), "revoked")
 	src.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	for range 3 {
 		now.advance(time.Hour)

@@ -3,6 +3,7 @@ package revocation
 import (
 	"crypto/x509"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,12 +46,15 @@ func TestSlowSource(t *testing.T) {
 	path := func(url string) []*x509.Certificate {
 		return []*x509.Certificate{ca.issued(t, []string{url}, nil), ca.cert}
 	}
-	for range accountMost + 3 {
-		p := path(slow.URL + "/ca.crl")
+	for i := range accountMost + 3 {
+		p := path(slow.URL + "/" + strconv.Itoa(i))
 		c.mu.Lock()
 		st := &status{cert: p[0], issuer: p[1], sources: hard.Check, account: "111111111111"}
 		c.askLocked(st)
 		c.mu.Unlock()
+	}
+	for deadline := time.Now().Add(5 * time.Second); len(c.fetch.slots) < accountMost && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
 	}
 	quick.set(sends(ca.list(t, nil)))
 	began = time.Now()
