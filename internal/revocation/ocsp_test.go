@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"crypto/x509"
 	"net/http"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestReplayedAnswer(t *testing.T) {
 	src.set(sends(before))
 	again()
 	wantFinding(t, "sent again", check(t, c, o, ca, cert), "revoked")
-	list := ca.list(t, nil) // a minute old in real time, older than the revocation by the test's clock
+	list := ca.list(t, func(l *x509.RevocationList) { l.ThisUpdate = time.Now().Add(-10 * time.Minute) })
 	src.set(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusServiceUnavailable)
