@@ -138,6 +138,11 @@ func (c *Checker) Check(ctx context.Context, anchor *store.TrustAnchor, o *Optio
 	deadline := time.Now().Add(waitTime)
 	for i := range len(path) - 1 {
 		v := c.verdict(ctx, anchor, o, path[i], path[i+1], now, deadline)
+		if o.EndSessions {
+			if err := c.heedOthers(ctx, anchor, path[i], path[i+1], &v); err != nil {
+				return err
+			}
+		}
 		switch v.state {
 		case good:
 		case revoked:

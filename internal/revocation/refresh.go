@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/store"
@@ -73,6 +74,19 @@ func (c *Checker) tell(ctx context.Context, a anchorKey, st *status, v *verdict)
 			return nil
 		})
 	}
+	return nil
+}
+
+// heedOthers puts what another node learnt, or this one before it was restarted, in the place of a verdict that is not newer.
+func (c *Checker) heedOthers(ctx context.Context, anchor *store.TrustAnchor, cert, issuer *x509.Certificate, v *verdict) error {
+	if v.state == revoked {
+		return nil
+	}
+	at, found, err := c.cfg.DB.View().Learned(ctx, anchor.Account, anchor.Region, anchor.ID, keyID(issuer), serialHex(cert))
+	if err != nil || !found || v.state == good && v.updated.After(at) {
+		return err
+	}
+	*v = verdict{state: revoked, detail: fmt.Sprintf("a source of its CA was found to say so of the certificate with serial number %s at %s", serialHex(cert), stamp(at))}
 	return nil
 }
 

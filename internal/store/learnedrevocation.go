@@ -8,7 +8,7 @@ import (
 )
 
 // LearnedRevocation is a revocation that a node learnt from a CA's distribution point or responder, for one trust anchor.
-// It is there to end sessions on all nodes: new sessions are decided by what the source says then.
+// It is there to end sessions on all nodes. New ones are refused, too, until the source says otherwise later.
 type LearnedRevocation struct {
 	Account   arn.AccountID
 	Region    arn.Region
