@@ -23,7 +23,7 @@ import (
 )
 
 // bucketServer is a server whose private CAs write to the gateway beside it, with the key of a user who may write lists
-// with the ACLs given, and nothing else.
+// with the ACLs given and reports, and nothing else.
 func bucketServer(t *testing.T, acls ...string) *s3Gateway {
 	t.Helper()
 	dir, address, writer := t.TempDir(), freeAddress(t), filepath.Join(t.TempDir(), "writer")
@@ -32,7 +32,8 @@ func bucketServer(t *testing.T, acls ...string) *s3Gateway {
 	root, c := n.root, n.as(t, n.root)
 	user := aws.String("list-writer")
 	must(c.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: user}))(t)
-	policy := document(statement("Allow", "s3:PutObject", "arn:aws:s3:::pki-lists/*", `{"StringEquals":{"s3:x-amz-acl":["`+strings.Join(acls, `","`)+`"]}}`))
+	policy := document(statement("Allow", "s3:PutObject", "arn:aws:s3:::pki-lists/*", `{"StringEquals":{"s3:x-amz-acl":["`+strings.Join(acls, `","`)+`"]}}`),
+		statement("Allow", "s3:PutObject", "arn:aws:s3:::pki-reports/*", ""))
 	must(c.iam.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: user, PolicyName: user, PolicyDocument: &policy}))(t)
 	key := must(c.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: user}))(t).AccessKey
 	text := fmt.Sprintf("[lists]\naws_access_key_id = %s\naws_secret_access_key = %s\n", *key.AccessKeyId, *key.SecretAccessKey)
@@ -44,6 +45,7 @@ func bucketServer(t *testing.T, acls ...string) *s3Gateway {
 	n.root = root
 	g := serveGatewayAt(t, n, "s3-gateway.env", address, t.TempDir())
 	g.fill(t, "pki-lists")
+	g.fill(t, "pki-reports")
 	g.fill(t, "elsewhere")
 	return g
 }
@@ -225,6 +227,21 @@ func TestListsInAGatewayBucket(t *testing.T) {
 	second := must(read(t.Context(), admin, "pki-lists", key))(t)
 	if a, b := must(x509.ParseRevocationList([]byte(first)))(t), must(x509.ParseRevocationList([]byte(second)))(t); b.Number.Cmp(a.Number) <= 0 || len(b.RevokedCertificateEntries) != 1 {
 		t.Errorf("list %v with %d entries after list %v", b.Number, len(b.RevokedCertificateEntries), a.Number)
+	}
+
+	report := map[string]any{"CertificateAuthorityArn": ca, "S3BucketName": "elsewhere", "AuditReportResponseFormat": "JSON"}
+	if _, err := g.pca(g.client(), "CreateCertificateAuthorityAuditReport", report); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Errorf("a report to a bucket of others: %v", err)
+	}
+	report["S3BucketName"] = "pki-reports"
+	made := g.mustPCA(t, "CreateCertificateAuthorityAuditReport", report)
+	var text string
+	within(t, 10*time.Second, func() (err error) {
+		text, err = read(t.Context(), admin, "pki-reports", made["S3Key"].(string))
+		return err
+	})
+	if !strings.Contains(text, `"revocationReason":"KEY_COMPROMISE"`) {
+		t.Errorf("the report: %s", text)
 	}
 }
 

@@ -3,8 +3,11 @@ package revocation
 import (
 	"context"
 	"encoding/binary"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -133,6 +136,39 @@ func TestRebinding(t *testing.T) {
 	}
 	if allowed.Load() == 0 || forbidden.Load() != 0 {
 		t.Errorf("%d connections to where it may, %d to where it may not", allowed.Load(), forbidden.Load())
+	}
+}
+
+// No spelling of an address leads where its plain form does not, and a name is what it is resolved to.
+func TestSpellings(t *testing.T) {
+	port, came := listenAt(t, "127.0.0.1:0", http.NotFoundHandler())
+	names, resolver := newNameServer(t)
+	names.set("127.0.0.1")
+	f := testFetcher(t, "public:"+port)
+	f.resolver = resolver
+	for _, host := range []string{
+		"127.0.0.1", "localhost", "LOCALHOST.", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.1.", "0", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
+		"[::127.0.0.1]", "[64:ff9b::7f00:1]", "[fe80::1%25lo]", "127.0.0.1%2f", "pki.example.test", "169.254.169.254", "metadata.google.internal",
+	} {
+		a, err := f.get(t.Context(), "http://"+host+":"+port+"/latest/meta-data/", validators{})
+		if err == nil {
+			t.Errorf("%s: %d bytes", host, len(a.body))
+		}
+	}
+	if came.Load() != 0 {
+		t.Errorf("%d connections", came.Load())
+	}
+}
+
+// HTTPS is checked: a server that nobody vouches for answers nothing.
+func TestUntrustedHTTPS(t *testing.T) {
+	src := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("list")) }))
+	src.Config.ErrorLog = log.New(io.Discard, "", 0)
+	src.StartTLS()
+	defer src.Close()
+	f := testFetcher(t, strings.TrimPrefix(src.URL, "https://"))
+	if _, err := f.get(t.Context(), src.URL+"/ca.crl", validators{}); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -119,6 +119,17 @@ func sends(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.Write(body) }
 }
 
+// serveByPath answers with what is at the path.
+func serveByPath(bodies map[string][]byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if body, ok := bodies[r.URL.Path]; ok {
+			w.Write(body)
+			return
+		}
+		http.NotFound(w, r)
+	}
+}
+
 // newTestChecker may connect to the sources only. Its clock is the real one, moved by the test.
 func newTestChecker(t testing.TB, allow ...string) (*Checker, *clock) {
 	t.Helper()
