@@ -2,6 +2,7 @@ package certchain
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
 	"math/big"
@@ -55,6 +56,9 @@ func FuzzParseCRL(f *testing.F) {
 	f.Add(der)
 	f.Add(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
 	f.Add([]byte("-----BEGIN X509 CRL-----\n-----END X509 CRL-----"))
+	f.Add(makeCRL(f, root, func(l *x509.RevocationList) { // limited to a distribution point, user certificates and some reasons
+		l.ExtraExtensions = append(l.ExtraExtensions, pkix.Extension{Id: []int{2, 5, 29, 28}, Critical: true, Value: []byte("\x30\x10\xa0\x07\xa0\x05\x86\x03a:b\x81\x01\xff\x83\x02\x06\x40")})
+	}, big.NewInt(2)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		crl, err := ParseCRL(data)
 		if err != nil {
