@@ -30,7 +30,7 @@ func TestSlowSource(t *testing.T) {
 	cert := ca.issued(t, []string{slow.URL + "/ca.crl"}, nil)
 	began := time.Now()
 	wantFinding(t, "first", check(t, c, hard, ca, cert), "took too long")
-	if took := time.Since(began); took < waitTime-time.Second || took > waitTime+time.Second {
+	if took := time.Since(began); took < waitTime-time.Second || took > waitTime+3*time.Second {
 		t.Errorf("waited %s, not %s", took, waitTime)
 	}
 	began = time.Now()
@@ -38,7 +38,7 @@ func TestSlowSource(t *testing.T) {
 	if f := check(t, c, Options{Check: []Source{CRL}, Soft: true}, ca, cert); f != nil {
 		t.Errorf("soft: %+v", f)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > waitTime-time.Second {
 		t.Errorf("those who came later waited %s", took)
 	}
 
@@ -58,7 +58,7 @@ func TestSlowSource(t *testing.T) {
 	}
 	quick.set(sends(ca.list(t, nil)))
 	began = time.Now()
-	if err := c.Check(t.Context(), testAnchor("222222222222"), &hard, path(quick.URL+"/ca.crl"), time.Now()); err != nil || time.Since(began) > time.Second {
+	if err := c.Check(t.Context(), testAnchor("222222222222"), &hard, path(quick.URL+"/ca.crl"), time.Now()); err != nil || time.Since(began) > waitTime-time.Second {
 		t.Errorf("another account: %v after %s", err, time.Since(began))
 	}
 	if n := len(c.asking["111111111111"]); n != accountMost {
