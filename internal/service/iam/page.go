@@ -3,6 +3,7 @@ package iam
 import (
 	"encoding/base64"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/awsapi"
@@ -162,4 +163,18 @@ func (p *page) slice(n int, key func(int) string, cmp func(a, b string) int) (sp
 		return span{from, to}, key(to - 1)
 	}
 	return span{from, to}, ""
+}
+
+// count pages through n things that are made when they are asked for; the marker is a number.
+func (p *page) count(n int) (at span, next string, err error) {
+	if p.after != "" {
+		if at.from, err = strconv.Atoi(p.after); err != nil || at.from < 0 || at.from > n {
+			return span{}, "", awsapi.Validation("Invalid Marker.")
+		}
+	}
+	at.to = min(at.from+p.limit, n)
+	if at.to < n {
+		next = strconv.Itoa(at.to)
+	}
+	return at, next, nil
 }

@@ -45,7 +45,7 @@ func (s *Service) Bindings() []awsapi.Binding {
 		s.userBindings(), s.userPolicyBindings(), s.accessKeyBindings(),
 		s.groupBindings(), s.groupPolicyBindings(), s.instanceProfileBindings(), s.serviceLinkedBindings(),
 		s.policyBindings(), s.policyVersionBindings(), s.accountBindings(), s.aliasBindings(), s.nothingBindings(),
-		s.simulateBindings(), s.detailBindings(),
+		s.simulateBindings(), s.detailBindings(), s.serviceAccessBindings(),
 		s.oidcBindings(), s.outboundBindings(),
 	)
 }

@@ -2,7 +2,6 @@ package iam
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -250,21 +249,13 @@ func (s *simulation) run() (results []api.EvaluationResult, truncated *bool, mar
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	from := 0
-	if p.after != "" {
-		if from, err = strconv.Atoi(p.after); err != nil || from < 0 {
-			return nil, nil, nil, awsapi.Validation("Invalid Marker.")
-		}
+	at, next, err := p.count(len(s.in.ActionNames) * len(resources))
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	total := len(s.in.ActionNames) * len(resources)
 	results = []api.EvaluationResult{}
-	to := min(from+p.limit, total)
-	for i := from; i < to; i++ {
+	for i := at.from; i < at.to; i++ {
 		results = append(results, s.evaluate(s.in.ActionNames[i/len(resources)], resources[i%len(resources)]))
-	}
-	next := ""
-	if to < total {
-		next = fmt.Sprint(to)
 	}
 	truncated, marker = p.end(next)
 	return results, truncated, marker, nil

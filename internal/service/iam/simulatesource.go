@@ -19,9 +19,36 @@ type policySource struct {
 	boundary  *iampolicy.Policy
 }
 
+// carriers are those whose policies count for a user, group or role: itself and, of a user, its groups.
+type carriers struct {
+	principal  *iampolicy.Principal // nil for a group, which is no principal
+	isUser     bool
+	tags       []store.Tag
+	boundary   string // ARN
+	identities []*identity
+}
+
 // findSource reads a user (with its groups), group or role of the caller's account with its policies, each named as AWS names it in results: a
 // managed policy by its name, an inline one as KIND_OWNER_POLICY.
 func (s *Service) findSource(c *awsapi.Call, source string) (*policySource, error) {
+	found, err := s.findCarriers(c, source)
+	if err != nil {
+		return nil, err
+	}
+	out := &policySource{principal: found.principal, isUser: found.isUser, tags: found.tags}
+	for _, id := range found.identities {
+		if err := out.read(c, id); err != nil {
+			return nil, err
+		}
+	}
+	if found.boundary != "" {
+		out.boundary, err = managedPolicy(c, found.boundary, iampolicy.Boundary)
+	}
+	return out, err
+}
+
+// findCarriers looks the user, group or role with exactly this ARN up.
+func (s *Service) findCarriers(c *awsapi.Call, source string) (*carriers, error) {
 	a, err := arn.Parse(source)
 	if err != nil || a.Service != "iam" || a.Region != "" || a.Account == "" {
 		return nil, badARN(source)
@@ -39,8 +66,10 @@ func (s *Service) findSource(c *awsapi.Call, source string) (*policySource, erro
 		if roleARN(c, r) != source {
 			return nil, noRole(name)
 		}
-		out := &policySource{tags: r.Tags, principal: &iampolicy.Principal{Account: string(c.Account), ARN: source, RoleARN: source}}
-		return out, out.read(c, s.roleIdentity(r), r.Boundary)
+		return &carriers{
+			tags: r.Tags, boundary: r.Boundary, identities: []*identity{s.roleIdentity(r)},
+			principal: &iampolicy.Principal{Account: string(c.Account), ARN: source, RoleARN: source},
+		}, nil
 	case kind == "user":
 		u, err := c.Tx.GetUser(c.Account, name)
 		if err != nil {
@@ -49,11 +78,14 @@ func (s *Service) findSource(c *awsapi.Call, source string) (*policySource, erro
 		if userARN(c, u) != source {
 			return nil, noUser(name)
 		}
-		out := &policySource{isUser: true, tags: u.Tags, principal: &iampolicy.Principal{Account: string(c.Account), ARN: source}}
-		if err := out.read(c, s.userIdentity(u), u.Boundary); err != nil {
-			return nil, err
+		out := &carriers{
+			isUser: true, tags: u.Tags, boundary: u.Boundary, identities: []*identity{s.userIdentity(u)},
+			principal: &iampolicy.Principal{Account: string(c.Account), ARN: source},
 		}
-		return out, each(userGroups(c, u.Name), func(g *store.Group) error { return out.read(c, s.groupIdentity(g), "") })
+		return out, each(userGroups(c, u.Name), func(g *store.Group) error {
+			out.identities = append(out.identities, s.groupIdentity(g))
+			return nil
+		})
 	case kind == "group":
 		g, err := c.Tx.GetGroup(c.Account, name)
 		if err != nil {
@@ -62,8 +94,7 @@ func (s *Service) findSource(c *awsapi.Call, source string) (*policySource, erro
 		if groupARN(c, g) != source {
 			return nil, noGroup(name)
 		}
-		out := &policySource{} // a group is no principal
-		return out, out.read(c, s.groupIdentity(g), "")
+		return &carriers{identities: []*identity{s.groupIdentity(g)}}, nil
 	}
 	return nil, badARN(source)
 }
@@ -76,15 +107,15 @@ func userGroups(c *awsapi.Call, user string) func(int, string) ([]store.Group, s
 }
 
 // read adds the policies of an identity.
-func (p *policySource) read(c *awsapi.Call, id *identity, boundary string) error {
+func (p *policySource) read(c *awsapi.Call, id *identity) error {
 	inline, err := collect(id.inline(c))
 	if err != nil {
 		return err
 	}
 	for i := range inline {
-		policy, err := iampolicy.Parse(inline[i].Document, iampolicy.Identity)
+		policy, err := id.parseInline(&inline[i])
 		if err != nil {
-			return fmt.Errorf("inline policy %s of %s: %w", inline[i].Name, id.name, err)
+			return err
 		}
 		p.policies = append(p.policies, policy.Named(fmt.Sprintf("%s_%s_%s", id.kind, id.name, inline[i].Name)))
 	}
@@ -99,11 +130,15 @@ func (p *policySource) read(c *awsapi.Call, id *identity, boundary string) error
 		}
 		p.policies = append(p.policies, policy)
 	}
-	if boundary == "" {
-		return nil
+	return nil
+}
+
+func (id *identity) parseInline(p *store.InlinePolicy) (*iampolicy.Policy, error) {
+	policy, err := iampolicy.Parse(p.Document, iampolicy.Identity)
+	if err != nil {
+		return nil, fmt.Errorf("inline policy %s of %s: %w", p.Name, id.name, err)
 	}
-	p.boundary, err = managedPolicy(c, boundary, iampolicy.Boundary)
-	return err
+	return policy, nil
 }
 
 // managedPolicy reads the default version of a managed policy that is in use: one that is missing is an error.

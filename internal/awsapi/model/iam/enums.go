@@ -72,6 +72,16 @@ const (
 	PolicyEvaluationDecisionTypeImplicitDeny PolicyEvaluationDecisionType = "implicitDeny"
 )
 
+// PolicyOwnerEntityType is the model's policyOwnerEntityType.
+type PolicyOwnerEntityType string
+
+// Values of PolicyOwnerEntityType.
+const (
+	PolicyOwnerEntityTypeUser  PolicyOwnerEntityType = "USER"
+	PolicyOwnerEntityTypeRole  PolicyOwnerEntityType = "ROLE"
+	PolicyOwnerEntityTypeGroup PolicyOwnerEntityType = "GROUP"
+)
+
 // PolicyScopeType is the model's policyScopeType.
 type PolicyScopeType string
 
@@ -94,6 +104,15 @@ const (
 	PolicySourceTypeUserManaged PolicySourceType = "user-managed"
 	PolicySourceTypeResource    PolicySourceType = "resource"
 	PolicySourceTypeNone        PolicySourceType = "none"
+)
+
+// PolicyType is the model's policyType.
+type PolicyType string
+
+// Values of PolicyType.
+const (
+	PolicyTypeInline  PolicyType = "INLINE"
+	PolicyTypeManaged PolicyType = "MANAGED"
 )
 
 // PolicyUsageType is the model's PolicyUsageType.

@@ -87,6 +87,7 @@ func TestTypesFitShapes(t *testing.T) {
 		{OpListOpenIDConnectProviderTags, reflect.TypeFor[ListOpenIDConnectProviderTagsInput](), reflect.TypeFor[ListOpenIDConnectProviderTagsOutput]()},
 		{OpListOpenIDConnectProviders, reflect.TypeFor[ListOpenIDConnectProvidersInput](), reflect.TypeFor[ListOpenIDConnectProvidersOutput]()},
 		{OpListPolicies, reflect.TypeFor[ListPoliciesInput](), reflect.TypeFor[ListPoliciesOutput]()},
+		{OpListPoliciesGrantingServiceAccess, reflect.TypeFor[ListPoliciesGrantingServiceAccessInput](), reflect.TypeFor[ListPoliciesGrantingServiceAccessOutput]()},
 		{OpListPolicyTags, reflect.TypeFor[ListPolicyTagsInput](), reflect.TypeFor[ListPolicyTagsOutput]()},
 		{OpListPolicyVersions, reflect.TypeFor[ListPolicyVersionsInput](), reflect.TypeFor[ListPolicyVersionsOutput]()},
 		{OpListRolePolicies, reflect.TypeFor[ListRolePoliciesInput](), reflect.TypeFor[ListRolePoliciesOutput]()},

@@ -249,6 +249,7 @@ var (
 		{Name: "IssuerIdentifier", Field: "IssuerIdentifier", Shape: shapeStringType_},
 	}}
 	shapeEntityListType_         = &wire.Shape{Name: "entityListType", Kind: wire.List, Elem: shapeEntityType}
+	shapeEntityNameType_         = &wire.Shape{Name: "entityNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
 	shapeEntityType              = &wire.Shape{Name: "EntityType", Kind: wire.String, Enum: []string{"User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"}}
 	shapeEvalDecisionDetailsType = &wire.Shape{Name: "EvalDecisionDetailsType", Kind: wire.Map, Key: shapeEvalDecisionSourceType, Elem: shapePolicyEvaluationDecisionType}
 	shapeEvalDecisionSourceType  = &wire.Shape{Name: "EvalDecisionSourceType", Kind: wire.String, Min: wire.At(3), Max: wire.At(256)}
@@ -581,6 +582,20 @@ var (
 	shapeListOpenIDConnectProvidersResponse = &wire.Shape{Name: "ListOpenIDConnectProvidersResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "OpenIDConnectProviderList", Field: "OpenIDConnectProviderList", Shape: shapeOpenIDConnectProviderListType},
 	}}
+	shapeListPoliciesGrantingServiceAccessEntry = &wire.Shape{Name: "ListPoliciesGrantingServiceAccessEntry", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "ServiceNamespace", Field: "ServiceNamespace", Shape: shapeServiceNamespaceType_},
+		{Name: "Policies", Field: "Policies", Shape: shapePolicyGrantingServiceAccessListType_},
+	}}
+	shapeListPoliciesGrantingServiceAccessRequest = &wire.Shape{Name: "ListPoliciesGrantingServiceAccessRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
+		{Name: "Arn", Field: "Arn", Shape: shapeArnType_, Required: true},
+		{Name: "ServiceNamespaces", Field: "ServiceNamespaces", Shape: shapeServiceNamespaceListType_, Required: true},
+	}}
+	shapeListPoliciesGrantingServiceAccessResponse = &wire.Shape{Name: "ListPoliciesGrantingServiceAccessResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PoliciesGrantingServiceAccess", Field: "PoliciesGrantingServiceAccess", Shape: shapeListPolicyGrantingServiceAccessResponseListType_, Required: true},
+		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
+		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
+	}}
 	shapeListPoliciesRequest = &wire.Shape{Name: "ListPoliciesRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "Scope", Field: "Scope", Shape: shapePolicyScopeType_},
 		{Name: "OnlyAttached", Field: "OnlyAttached", Shape: shapeBooleanType_},
@@ -594,7 +609,8 @@ var (
 		{Name: "IsTruncated", Field: "IsTruncated", Shape: shapeBooleanType_},
 		{Name: "Marker", Field: "Marker", Shape: shapeResponseMarkerType_},
 	}}
-	shapeListPolicyTagsRequest = &wire.Shape{Name: "ListPolicyTagsRequest", Kind: wire.Structure, Members: []wire.Member{
+	shapeListPolicyGrantingServiceAccessResponseListType_ = &wire.Shape{Name: "listPolicyGrantingServiceAccessResponseListType", Kind: wire.List, Elem: shapeListPoliciesGrantingServiceAccessEntry}
+	shapeListPolicyTagsRequest                            = &wire.Shape{Name: "ListPolicyTagsRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 		{Name: "Marker", Field: "Marker", Shape: shapeMarkerType_},
 		{Name: "MaxItems", Field: "MaxItems", Shape: shapeMaxItemsType_},
@@ -779,20 +795,29 @@ var (
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_},
 		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_},
 	}}
-	shapePolicyDocumentType_            = &wire.Shape{Name: "policyDocumentType", Kind: wire.String, Min: wire.At(1), Max: wire.At(131072), Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
-	shapePolicyDocumentVersionListType_ = &wire.Shape{Name: "policyDocumentVersionListType", Kind: wire.List, Elem: shapePolicyVersion}
-	shapePolicyEvaluationDecisionType   = &wire.Shape{Name: "PolicyEvaluationDecisionType", Kind: wire.String, Enum: []string{"allowed", "explicitDeny", "implicitDeny"}}
-	shapePolicyGroupListType            = &wire.Shape{Name: "PolicyGroupListType", Kind: wire.List, Elem: shapePolicyGroup}
-	shapePolicyGroup                    = &wire.Shape{Name: "PolicyGroup", Kind: wire.Structure, Members: []wire.Member{
+	shapePolicyDocumentType_                  = &wire.Shape{Name: "policyDocumentType", Kind: wire.String, Min: wire.At(1), Max: wire.At(131072), Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
+	shapePolicyDocumentVersionListType_       = &wire.Shape{Name: "policyDocumentVersionListType", Kind: wire.List, Elem: shapePolicyVersion}
+	shapePolicyEvaluationDecisionType         = &wire.Shape{Name: "PolicyEvaluationDecisionType", Kind: wire.String, Enum: []string{"allowed", "explicitDeny", "implicitDeny"}}
+	shapePolicyGrantingServiceAccessListType_ = &wire.Shape{Name: "policyGrantingServiceAccessListType", Kind: wire.List, Elem: shapePolicyGrantingServiceAccess}
+	shapePolicyGrantingServiceAccess          = &wire.Shape{Name: "PolicyGrantingServiceAccess", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
+		{Name: "PolicyType", Field: "PolicyType", Shape: shapePolicyType_, Required: true},
+		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_},
+		{Name: "EntityType", Field: "EntityType", Shape: shapePolicyOwnerEntityType_},
+		{Name: "EntityName", Field: "EntityName", Shape: shapeEntityNameType_},
+	}}
+	shapePolicyGroupListType = &wire.Shape{Name: "PolicyGroupListType", Kind: wire.List, Elem: shapePolicyGroup}
+	shapePolicyGroup         = &wire.Shape{Name: "PolicyGroup", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_},
 		{Name: "GroupId", Field: "GroupId", Shape: shapeIdType_},
 	}}
-	shapePolicyIdentifierType = &wire.Shape{Name: "PolicyIdentifierType", Kind: wire.String}
-	shapePolicyListType_      = &wire.Shape{Name: "policyListType", Kind: wire.List, Elem: shapePolicy}
-	shapePolicyNameListType_  = &wire.Shape{Name: "policyNameListType", Kind: wire.List, Elem: shapePolicyNameType_}
-	shapePolicyNameType_      = &wire.Shape{Name: "policyNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
-	shapePolicyPathType_      = &wire.Shape{Name: "policyPathType", Kind: wire.String, Min: wire.At(1), Max: wire.At(512), Pattern: `((/[A-Za-z0-9\.,\+@=_-]+)*)/`}
-	shapePolicy               = &wire.Shape{Name: "Policy", Kind: wire.Structure, Members: []wire.Member{
+	shapePolicyIdentifierType   = &wire.Shape{Name: "PolicyIdentifierType", Kind: wire.String}
+	shapePolicyListType_        = &wire.Shape{Name: "policyListType", Kind: wire.List, Elem: shapePolicy}
+	shapePolicyNameListType_    = &wire.Shape{Name: "policyNameListType", Kind: wire.List, Elem: shapePolicyNameType_}
+	shapePolicyNameType_        = &wire.Shape{Name: "policyNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(128), Pattern: `[\w+=,.@-]+`}
+	shapePolicyOwnerEntityType_ = &wire.Shape{Name: "policyOwnerEntityType", Kind: wire.String, Enum: []string{"USER", "ROLE", "GROUP"}}
+	shapePolicyPathType_        = &wire.Shape{Name: "policyPathType", Kind: wire.String, Min: wire.At(1), Max: wire.At(512), Pattern: `((/[A-Za-z0-9\.,\+@=_-]+)*)/`}
+	shapePolicy                 = &wire.Shape{Name: "Policy", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_},
 		{Name: "PolicyId", Field: "PolicyId", Shape: shapeIdType_},
 		{Name: "Arn", Field: "Arn", Shape: shapeArnType_},
@@ -813,6 +838,7 @@ var (
 	}}
 	shapePolicyScopeType_   = &wire.Shape{Name: "policyScopeType", Kind: wire.String, Enum: []string{"All", "AWS", "Local"}}
 	shapePolicySourceType   = &wire.Shape{Name: "PolicySourceType", Kind: wire.String, Enum: []string{"user", "group", "role", "aws-managed", "user-managed", "resource", "none"}}
+	shapePolicyType_        = &wire.Shape{Name: "policyType", Kind: wire.String, Enum: []string{"INLINE", "MANAGED"}}
 	shapePolicyUsageType    = &wire.Shape{Name: "PolicyUsageType", Kind: wire.String, Enum: []string{"PermissionsPolicy", "PermissionsBoundary"}}
 	shapePolicyUserListType = &wire.Shape{Name: "PolicyUserListType", Kind: wire.List, Elem: shapePolicyUser}
 	shapePolicyUser         = &wire.Shape{Name: "PolicyUser", Kind: wire.Structure, Members: []wire.Member{
@@ -932,6 +958,8 @@ var (
 	shapeSerialNumberType_                 = &wire.Shape{Name: "serialNumberType", Kind: wire.String, Min: wire.At(9), Max: wire.At(256), Pattern: `[\w+=/:,.@-]+`}
 	shapeServiceCredentialAlias_           = &wire.Shape{Name: "serviceCredentialAlias", Kind: wire.String, Min: wire.At(0), Max: wire.At(200), Pattern: `[\w+=,.@-]+`}
 	shapeServiceName_                      = &wire.Shape{Name: "serviceName", Kind: wire.String}
+	shapeServiceNamespaceListType_         = &wire.Shape{Name: "serviceNamespaceListType", Kind: wire.List, Elem: shapeServiceNamespaceType_, Min: wire.At(1), Max: wire.At(200)}
+	shapeServiceNamespaceType_             = &wire.Shape{Name: "serviceNamespaceType", Kind: wire.String, Min: wire.At(1), Max: wire.At(64), Pattern: `[\w-]*`}
 	shapeServiceSpecificCredentialId_      = &wire.Shape{Name: "serviceSpecificCredentialId", Kind: wire.String, Min: wire.At(20), Max: wire.At(128), Pattern: `[\w]+`}
 	shapeServiceSpecificCredentialMetadata = &wire.Shape{Name: "ServiceSpecificCredentialMetadata", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},

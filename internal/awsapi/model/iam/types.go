@@ -777,6 +777,26 @@ type ListOpenIDConnectProvidersOutput struct {
 	OpenIDConnectProviderList []OpenIDConnectProviderListEntry
 }
 
+// ListPoliciesGrantingServiceAccessEntry is the model's ListPoliciesGrantingServiceAccessEntry.
+type ListPoliciesGrantingServiceAccessEntry struct {
+	ServiceNamespace *string
+	Policies         []PolicyGrantingServiceAccess
+}
+
+// ListPoliciesGrantingServiceAccessInput is the model's ListPoliciesGrantingServiceAccessRequest.
+type ListPoliciesGrantingServiceAccessInput struct {
+	Marker            *string
+	Arn               *string  // required
+	ServiceNamespaces []string // required
+}
+
+// ListPoliciesGrantingServiceAccessOutput is the model's ListPoliciesGrantingServiceAccessResponse.
+type ListPoliciesGrantingServiceAccessOutput struct {
+	PoliciesGrantingServiceAccess []ListPoliciesGrantingServiceAccessEntry // required
+	IsTruncated                   *bool
+	Marker                        *string
+}
+
 // ListPoliciesInput is the model's ListPoliciesRequest.
 type ListPoliciesInput struct {
 	Scope             *PolicyScopeType
@@ -1027,6 +1047,15 @@ type PermissionsBoundaryDecisionDetail struct {
 type PolicyDetail struct {
 	PolicyName     *string
 	PolicyDocument *string
+}
+
+// PolicyGrantingServiceAccess is the model's PolicyGrantingServiceAccess.
+type PolicyGrantingServiceAccess struct {
+	PolicyName *string     // required
+	PolicyType *PolicyType // required
+	PolicyArn  *string
+	EntityType *PolicyOwnerEntityType
+	EntityName *string
 }
 
 // PolicyGroup is the model's PolicyGroup.
