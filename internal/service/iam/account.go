@@ -14,6 +14,13 @@ func (s *Service) accountBindings() []awsapi.Binding {
 	}
 }
 
+// allOf is the need of lists that AWS gives no resource in its reference, but this one in its denials.
+func allOf[In any](resource string) func(context.Context, *awsapi.Call, *In) ([]awsapi.Need, error) {
+	return func(_ context.Context, c *awsapi.Call, _ *In) ([]awsapi.Need, error) {
+		return []awsapi.Need{{Resource: globalARN(c, resource)}}, nil
+	}
+}
+
 // anyResource is the need of operations that concern no resource in particular.
 func anyResource[In any](context.Context, *awsapi.Call, *In) ([]awsapi.Need, error) {
 	return []awsapi.Need{{Resource: "*"}}, nil

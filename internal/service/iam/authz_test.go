@@ -45,7 +45,10 @@ func TestDenials(t *testing.T) {
 		{arnOf("role/"), nil, map[string][]string{"ListRoles": nil}},
 		{arnOf("role/team/"), []string{"PathPrefix", "/team/"}, map[string][]string{"ListRoles": nil}},
 		{arnOf("user/"), nil, map[string][]string{"ListUsers": nil}},
-		{arnOf("policy/"), nil, map[string][]string{"ListPolicies": nil}},
+		{"policy path /", nil, map[string][]string{"ListPolicies": nil}},
+		{"policy path /team/", []string{"PathPrefix", "/team/"}, map[string][]string{"ListPolicies": nil}},
+		{arnOf("oidc-provider/*"), nil, map[string][]string{"ListOpenIDConnectProviders": nil}},
+		{arnOf("mfa/"), nil, map[string][]string{"ListVirtualMFADevices": nil}},
 		{arnOf("instance-profile/"), nil, map[string][]string{"ListInstanceProfiles": nil}},
 		{"*", nil, map[string][]string{"ListAccountAliases": nil, "GetAccountSummary": nil}},
 		// What is not there is denied like what is.
@@ -97,6 +100,9 @@ func TestGrants(t *testing.T) {
 		{"create with tags and TagRole", allow(`iam:CreateRole","iam:TagRole`, "*", `{"StringEquals":{"aws:RequestTag/k":"v"},"ForAllValues:StringEquals":{"aws:TagKeys":"k"}}`), true, "CreateRole", []string{"RoleName", "n3", "AssumeRolePolicyDocument", trust, "Tags.member.1.Key", "k", "Tags.member.1.Value", "v"}},
 		{"untag that key", allow("iam:UntagRole", "*", `{"ForAllValues:StringEquals":{"aws:TagKeys":["k"]}}`), true, "UntagRole", []string{"RoleName", "n3", "TagKeys.member.1", "k"}},
 		{"untag another key as well", allow("iam:UntagRole", "*", `{"ForAllValues:StringEquals":{"aws:TagKeys":["k"]}}`), false, "UntagRole", []string{"RoleName", "n3", "TagKeys.member.1", "k", "TagKeys.member.2", "l"}},
+		{"policies are listed on everything", allow("iam:ListPolicies", "*", ""), true, "ListPolicies", nil},
+		{"and not on an ARN", allow("iam:ListPolicies", arnOf("policy/*"), ""), false, "ListPolicies", nil},
+		{"providers by ARN", allow("iam:ListOpenIDConnectProviders", arnOf("oidc-provider/*"), ""), true, "ListOpenIDConnectProviders", nil},
 		{"rename needs the target too", allow("iam:UpdateUser", arnOf("user/bob"), ""), false, "UpdateUser", []string{"UserName", "bob", "NewUserName", "admin"}},
 		{"move needs the target too", allow("iam:UpdateUser", arnOf("user/bob"), ""), false, "UpdateUser", []string{"UserName", "bob", "NewPath", "/admins/"}},
 	} {

@@ -146,6 +146,10 @@ func listOp[In, Out any](op *awsapi.Operation, kind string, prefix func(*In) *st
 		if p := prefix(in); p != nil {
 			path = *p
 		}
+		if kind == "policy" {
+			// As AWS has it, and says in its denials: not an ARN, so that only "*" allows it.
+			return oneNeed[In]("policy path "+path, in, nil, nil), nil
+		}
 		return oneNeed[In](globalARN(c, kind+path), in, nil, nil), nil
 	}
 	return awsapi.Bind(op, need, func(_ context.Context, c *awsapi.Call, in *In) (*Out, error) { return fn(c, in) })

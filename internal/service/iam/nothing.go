@@ -26,7 +26,7 @@ func (s *Service) nothingBindings() []awsapi.Binding {
 			func(*awsapi.Call, *api.ListMFADevicesInput, *store.User) (*api.ListMFADevicesOutput, error) {
 				return &api.ListMFADevicesOutput{MFADevices: []api.MFADevice{}, IsTruncated: new(false)}, nil
 			}),
-		awsapi.Bind(api.OpListVirtualMFADevices, anyResource[api.ListVirtualMFADevicesInput],
+		awsapi.Bind(api.OpListVirtualMFADevices, allOf[api.ListVirtualMFADevicesInput]("mfa/"),
 			func(context.Context, *awsapi.Call, *api.ListVirtualMFADevicesInput) (*api.ListVirtualMFADevicesOutput, error) {
 				return &api.ListVirtualMFADevicesOutput{VirtualMFADevices: []api.VirtualMFADevice{}, IsTruncated: new(false)}, nil
 			}),

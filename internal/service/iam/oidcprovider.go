@@ -35,7 +35,7 @@ func (s *Service) oidcBindings() []awsapi.Binding {
 			return oidcResource(out.OpenIDConnectProviderArn)
 		})),
 		oidcOp(api.OpGetOpenIDConnectProvider, func(in *api.GetOpenIDConnectProviderInput) *string { return in.OpenIDConnectProviderArn }, getOIDC),
-		awsapi.Bind(api.OpListOpenIDConnectProviders, anyResource[api.ListOpenIDConnectProvidersInput], listOIDC),
+		awsapi.Bind(api.OpListOpenIDConnectProviders, allOf[api.ListOpenIDConnectProvidersInput]("oidc-provider/*"), listOIDC),
 		oidcOp(api.OpDeleteOpenIDConnectProvider, func(in *api.DeleteOpenIDConnectProviderInput) *string { return in.OpenIDConnectProviderArn }, deleteOIDC),
 		oidcOp(api.OpAddClientIDToOpenIDConnectProvider, func(in *api.AddClientIDToOpenIDConnectProviderInput) *string { return in.OpenIDConnectProviderArn }, addClientID),
 		oidcOp(api.OpRemoveClientIDFromOpenIDConnectProvider, func(in *api.RemoveClientIDFromOpenIDConnectProviderInput) *string { return in.OpenIDConnectProviderArn }, removeClientID),

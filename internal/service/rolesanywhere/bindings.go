@@ -31,7 +31,7 @@ func (s *Service) trustAnchorBindings() []awsapi.Binding {
 		bindItem(ra.OpEnableTrustAnchor, kindTrustAnchor, id, setTrustAnchorEnabled(true), name),
 		bindItem(ra.OpDisableTrustAnchor, kindTrustAnchor, id, setTrustAnchorEnabled(false), name),
 		bindItem(ra.OpDeleteTrustAnchor, kindTrustAnchor, id, deleteTrustAnchor, name),
-		awsapi.Bind(ra.OpListTrustAnchors, anyResource[ra.ListRequest], listTrustAnchors),
+		awsapi.Bind(ra.OpListTrustAnchors, needList(kindTrustAnchor), listTrustAnchors),
 		bindItem(ra.OpPutNotificationSettings, kindTrustAnchor, func(in *ra.PutNotificationSettingsInput) *string { return in.TrustAnchorId }, putNotificationSettings,
 			func(out *ra.PutNotificationSettingsOutput) *string { return out.TrustAnchor.TrustAnchorArn }),
 		bindItem(ra.OpResetNotificationSettings, kindTrustAnchor, func(in *ra.ResetNotificationSettingsInput) *string { return in.TrustAnchorId }, resetNotificationSettings,
@@ -55,7 +55,7 @@ func (s *Service) profileBindings() []awsapi.Binding {
 			}),
 		bindItem(ra.OpDisableProfile, kindProfile, id, setProfileEnabled(false), name),
 		bindItem(ra.OpDeleteProfile, kindProfile, id, deleteProfile, name),
-		awsapi.Bind(ra.OpListProfiles, anyResource[ra.ListRequest], listProfiles),
+		awsapi.Bind(ra.OpListProfiles, needList(kindProfile), listProfiles),
 		bindItem(ra.OpPutAttributeMapping, kindProfile, func(in *ra.PutAttributeMappingInput) *string { return in.ProfileId }, putAttributeMapping,
 			func(out *ra.PutAttributeMappingOutput) *string { return out.Profile.ProfileArn }),
 		bindItem(ra.OpDeleteAttributeMapping, kindProfile, func(in *ra.DeleteAttributeMappingInput) *string { return in.ProfileId }, deleteAttributeMapping,
@@ -73,7 +73,7 @@ func (s *Service) crlBindings() []awsapi.Binding {
 		bindItem(ra.OpEnableCrl, kindCRL, id, setCRLEnabled(true), name),
 		bindItem(ra.OpDisableCrl, kindCRL, id, setCRLEnabled(false), name),
 		bindItem(ra.OpDeleteCrl, kindCRL, id, deleteCRL, name),
-		awsapi.Bind(ra.OpListCrls, anyResource[ra.ListRequest], listCRLs),
+		awsapi.Bind(ra.OpListCrls, needList(kindCRL), listCRLs),
 	}
 }
 
@@ -81,7 +81,7 @@ func subjectBindings() []awsapi.Binding {
 	return []awsapi.Binding{
 		bindItem(ra.OpGetSubject, kindSubject, func(in *ra.GetSubjectInput) *string { return in.SubjectId }, getSubject,
 			func(out *ra.GetSubjectOutput) *string { return out.Subject.SubjectArn }),
-		awsapi.Bind(ra.OpListSubjects, anyResource[ra.ListRequest], listSubjects),
+		awsapi.Bind(ra.OpListSubjects, needList(kindSubject), listSubjects),
 	}
 }
 

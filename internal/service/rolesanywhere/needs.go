@@ -27,17 +27,18 @@ func needOn(call *awsapi.Call, k resourceKind, id string) (awsapi.Need, error) {
 	}, nil
 }
 
-// needCreate requires the operation's own action on no particular resource, and TagResource when tags come along. The
-// resource has no id yet, so that the second is asked for every id of its kind.
+// needCreate requires the operation's own action, and TagResource when tags come along. The resource has no id yet, so
+// that both are asked for every id of its kind, as AWS's denials and AWSRolesAnywhereFullAccess have it.
 func needCreate(call *awsapi.Call, k resourceKind, tags []ra.Tag) []awsapi.Need {
 	given := make([]store.Tag, len(tags))
 	for i, t := range tags {
 		given[i] = store.Tag{Key: deref(t.Key), Value: deref(t.Value)}
 	}
 	keys := func(c *awsapi.ConditionContext) { setRequestTags(c, given) }
-	needs := []awsapi.Need{{Context: keys}}
+	every := resourceARN(call, k, "*")
+	needs := []awsapi.Need{{Resource: every, Context: keys}}
 	if len(given) > 0 {
-		needs = append(needs, awsapi.Need{Action: ra.OpTagResource.Action(), Resource: resourceARN(call, k, "*"), Context: keys})
+		needs = append(needs, awsapi.Need{Action: ra.OpTagResource.Action(), Resource: every, Context: keys})
 	}
 	return needs
 }
@@ -119,6 +120,14 @@ func untagNeed(_ context.Context, call *awsapi.Call, in *ra.UntagResourceInput) 
 		}
 	})
 	return []awsapi.Need{need}, nil
+}
+
+// needList requires the operation's own action on every id of a kind: AWS's reference gives the lists no resource, but
+// AWSRolesAnywhereReadOnly allows them on profile/* and the like, and works.
+func needList(k resourceKind) func(context.Context, *awsapi.Call, *ra.ListRequest) ([]awsapi.Need, error) {
+	return func(_ context.Context, call *awsapi.Call, _ *ra.ListRequest) ([]awsapi.Need, error) {
+		return []awsapi.Need{{Resource: resourceARN(call, k, "*")}}, nil
+	}
 }
 
 // anyResource is what operations require that concern no particular resource.

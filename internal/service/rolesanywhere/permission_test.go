@@ -1,10 +1,13 @@
 package rolesanywhere
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rolecall/rolecall/internal/awspolicy"
 )
 
 func allow(action, resource string, condition ...string) string {
@@ -41,31 +44,32 @@ func everyOperation(t *testing.T, rig *controlRig) []rigCall {
 	a, p, c := anchor["trustAnchorId"].(string), profile["profileId"].(string), crl["crlId"].(string)
 	aARN, pARN, cARN := anchor["trustAnchorArn"].(string), profile["profileArn"].(string), crl["crlArn"].(string)
 	sARN := "arn:aws:rolesanywhere:eu-central-1:123456789012:subject/" + subject
+	every := func(kind string) string { return "arn:aws:rolesanywhere:eu-central-1:123456789012:" + kind + "/*" }
 	return []rigCall{
-		{"CreateTrustAnchor", "POST", "/trustanchors", object{"name": "a", "source": bundleSource(ca.pem)}, "*"},
+		{"CreateTrustAnchor", "POST", "/trustanchors", object{"name": "a", "source": bundleSource(ca.pem)}, every("trust-anchor")},
 		{"GetTrustAnchor", "GET", "/trustanchor/" + a, nil, aARN},
 		{"UpdateTrustAnchor", "PATCH", "/trustanchor/" + a, object{}, aARN},
 		{"EnableTrustAnchor", "POST", "/trustanchor/" + a + "/enable", nil, aARN},
 		{"DisableTrustAnchor", "POST", "/trustanchor/" + a + "/disable", nil, aARN},
-		{"ListTrustAnchors", "GET", "/trustanchors", nil, "*"},
+		{"ListTrustAnchors", "GET", "/trustanchors", nil, every("trust-anchor")},
 		{"PutNotificationSettings", "PATCH", "/put-notifications-settings", object{"trustAnchorId": a, "notificationSettings": []any{}}, aARN},
 		{"ResetNotificationSettings", "PATCH", "/reset-notifications-settings", object{"trustAnchorId": a, "notificationSettingKeys": []any{}}, aARN},
-		{"CreateProfile", "POST", "/profiles", object{"name": "p", "roleArns": []string{roleA}}, "*"},
+		{"CreateProfile", "POST", "/profiles", object{"name": "p", "roleArns": []string{roleA}}, every("profile")},
 		{"GetProfile", "GET", "/profile/" + p, nil, pARN},
 		{"UpdateProfile", "PATCH", "/profile/" + p, object{}, pARN},
 		{"EnableProfile", "POST", "/profile/" + p + "/enable", nil, pARN},
 		{"DisableProfile", "POST", "/profile/" + p + "/disable", nil, pARN},
-		{"ListProfiles", "GET", "/profiles", nil, "*"},
+		{"ListProfiles", "GET", "/profiles", nil, every("profile")},
 		{"PutAttributeMapping", "PUT", "/profiles/" + p + "/mappings", mappingJSON("x509SAN", "DNS"), pARN},
 		{"DeleteAttributeMapping", "DELETE", "/profiles/" + p + "/mappings?certificateField=x509SAN", nil, pARN},
-		{"ImportCrl", "POST", "/crls", object{"name": "c", "crlData": data, "trustAnchorArn": aARN}, "*"},
+		{"ImportCrl", "POST", "/crls", object{"name": "c", "crlData": data, "trustAnchorArn": aARN}, every("crl")},
 		{"GetCrl", "GET", "/crl/" + c, nil, cARN},
 		{"UpdateCrl", "PATCH", "/crl/" + c, object{}, cARN},
 		{"EnableCrl", "POST", "/crl/" + c + "/enable", nil, cARN},
 		{"DisableCrl", "POST", "/crl/" + c + "/disable", nil, cARN},
-		{"ListCrls", "GET", "/crls", nil, "*"},
+		{"ListCrls", "GET", "/crls", nil, every("crl")},
 		{"GetSubject", "GET", "/subject/" + subject, nil, sARN},
-		{"ListSubjects", "GET", "/subjects", nil, "*"},
+		{"ListSubjects", "GET", "/subjects", nil, every("subject")},
 		{"TagResource", "POST", "/TagResource", object{"resourceArn": sARN, "tags": tagObjects("a", "b")}, sARN},
 		{"UntagResource", "POST", "/UntagResource", object{"resourceArn": pARN, "tagKeys": []string{"a"}}, pARN},
 		{"ListTagsForResource", "GET", "/ListTagsForResource?resourceArn=" + url.QueryEscape(cARN), nil, "*"},
@@ -91,6 +95,43 @@ func TestEveryOperationAsksForItsPermission(t *testing.T) {
 			t.Errorf("%s: got %d %s %q for a user who is allowed it", c.op, a.status, a.code, a.text)
 		}
 	}
+}
+
+// AWS's managed policies for the service allow what they are for, and not more.
+func TestManagedPoliciesOfTheService(t *testing.T) {
+	rig := newControlRig(t, Quotas{})
+	calls := everyOperation(t, rig)
+	full := rig.user("full", managedStatements(t, "AWSRolesAnywhereFullAccess")...)
+	read := rig.user("read", managedStatements(t, "AWSRolesAnywhereReadOnly")...)
+	for _, c := range calls {
+		a := rig.send(read, c.method, c.path, c.body)
+		if reads := strings.HasPrefix(c.op, "Get") || strings.HasPrefix(c.op, "List"); (a.status/100 == 2) != reads {
+			t.Errorf("%s with AWSRolesAnywhereReadOnly: %d %s", c.op, a.status, a.text)
+		}
+	}
+	for _, c := range calls {
+		if a := rig.send(full, c.method, c.path, c.body); a.status/100 != 2 {
+			t.Errorf("%s with AWSRolesAnywhereFullAccess: %d %s", c.op, a.status, a.text)
+		}
+	}
+}
+
+// managedStatements are the statements of one of AWS's policies.
+func managedStatements(t *testing.T, name string) []string {
+	t.Helper()
+	p := awspolicy.Get(name)
+	if p == nil {
+		t.Fatalf("%s is not embedded", name)
+	}
+	var doc struct{ Statement []json.RawMessage }
+	if err := json.Unmarshal([]byte(p.Document), &doc); err != nil {
+		t.Fatal(err)
+	}
+	out := make([]string, len(doc.Statement))
+	for i, s := range doc.Statement {
+		out[i] = string(s)
+	}
+	return out
 }
 
 func TestDenialComesBeforeNotFound(t *testing.T) {
