@@ -2,7 +2,6 @@ package gate
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"sync"
 
@@ -35,7 +34,7 @@ func (g *Gate) Authorize(ctx context.Context, p *awsapi.Principal, call *awsapi.
 	if resource == "" {
 		resource = "*"
 	}
-	if err := tokenMayCall(p.Session, action); err != nil {
+	if err := g.sessionMayCall(p, callerOf(call), n.Context, action, resource); err != nil {
 		return err
 	}
 	set := &iampolicy.Set{}
@@ -60,7 +59,7 @@ func (g *Gate) Authorize(ctx context.Context, p *awsapi.Principal, call *awsapi.
 // everything in it. A denial is an *awsapi.Error as [Gate.Authorize] returns it.
 func (g *Gate) AuthorizeProxied(ctx context.Context, p *awsapi.Principal, caller *Caller, extra func(*iampolicy.Context), action, resource string) error {
 	if p.Session != nil && p.Session.Type == sessiontoken.SessionToken {
-		if err := tokenMayCall(p.Session, action); err != nil {
+		if err := g.sessionMayCall(p, caller, extra, action, resource); err != nil {
 			return err
 		}
 	}
@@ -90,30 +89,6 @@ func (g *Gate) sameAccount(p *awsapi.Principal, caller *Caller, extra func(*awsa
 	return nil
 }
 
-// tokenMayCall holds the rules for credentials of users' sessions. GetSessionToken's: without MFA no IAM call, and of STS
-// only AssumeRole and GetCallerIdentity. GetFederationToken's: no IAM call, and of STS only GetCallerIdentity.
-func tokenMayCall(s *sessiontoken.Session, action string) error {
-	if s == nil || s.Type == sessiontoken.AssumedRole {
-		return nil
-	}
-	service, op, _ := strings.Cut(strings.ToLower(action), ":")
-	federated := s.Type == sessiontoken.Federated
-	allowed := true
-	switch service {
-	case "iam":
-		allowed = s.MFA && !federated
-	case "sts":
-		allowed = op == "getcalleridentity" || !federated && assuming[op]
-	}
-	if !allowed {
-		return awsapi.AccessDenied("Cannot call %s with session credentials", action)
-	}
-	return nil
-}
-
-// assuming are the permissions that assuming a role amounts to.
-var assuming = map[string]bool{"assumerole": true, "tagsession": true, "setsourceidentity": true}
-
 // decide evaluates set for one action and turns a denial into AWS's words, with an encoded message for whoever may
 // decode it. as is the caller in the eyes of policies that name principals.
 func (g *Gate) decide(set *iampolicy.Set, p *awsapi.Principal, as *iampolicy.Principal, caller *Caller, extra func(*awsapi.ConditionContext), action, resource string) error {
@@ -137,13 +112,22 @@ func requestContext(c *iampolicy.Context, p *awsapi.Principal, caller *Caller, e
 
 // denied is the error for a decision that does not allow.
 func (g *Gate) denied(p *awsapi.Principal, d iampolicy.Decision, action, resource string, c *iampolicy.Context) *awsapi.Error {
-	msg := d.Message(p.ARN, action, resource) + ". Encoded authorization failure message: " + g.encodeDenial(p, d, action, resource, c)
-	return (&awsapi.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: msg}).Explained(d.Explain())
+	m := newDenial(p, action, resource, c)
+	m.decided(d)
+	return g.refusal(p, d.Message(p.ARN, action, resource), m)
+}
+
+// refusal is AccessDenied in AWS's words, with the encoded message behind them.
+func (g *Gate) refusal(p *awsapi.Principal, sentence string, m *denial) *awsapi.Error {
+	return awsapi.AccessDenied("%s. Encoded authorization failure message: %s", sentence, g.encodeDenial(p.Account, m)).Explained(m.Explanation)
 }
 
 // NoSuchRole denies assuming a role that is not there in the form of one whose trust policy refuses: who asks does not learn
 // which it was.
 func (g *Gate) NoSuchRole(call *awsapi.Call, roleARN, action string, extra func(*iampolicy.Context)) error {
+	if err := g.sessionMayCall(call.Principal, callerOf(call), extra, action, roleARN); err != nil {
+		return err
+	}
 	return WithContext(func(c *iampolicy.Context) error {
 		requestContext(c, call.Principal, callerOf(call), extra)
 		d := iampolicy.Decision{By: iampolicy.RoleTrust, Statement: -1}
@@ -156,15 +140,15 @@ func (g *Gate) NoSuchRole(call *awsapi.Call, roleARN, action string, extra func(
 // its account, or where the role belongs to another account.
 func (g *Gate) AuthorizeAssume(ctx context.Context, call *awsapi.Call, role *store.Cached[store.RoleBundle], action string, extra func(*iampolicy.Context)) error {
 	p := call.Principal
-	if err := tokenMayCall(p.Session, action); err != nil {
+	r := &role.Row.Role
+	resource := arn.Role(g.partition, r.Account, r.Path, r.Name).String()
+	if err := g.sessionMayCall(p, callerOf(call), extra, action, resource); err != nil {
 		return err
 	}
 	trust, err := g.TrustPolicy(role)
 	if err != nil {
 		return err
 	}
-	r := &role.Row.Role
-	resource := arn.Role(g.partition, r.Account, r.Path, r.Name).String()
 	set, err := g.PolicySet(ctx, p)
 	if err != nil {
 		return err

@@ -57,15 +57,11 @@ type denial struct {
 	Explanation string `json:"explanation"`
 }
 
-// encodeDenial seals why a request was denied. Only callers who may call DecodeAuthorizationMessage read it again, so
-// it may name policies and statements.
-func (g *Gate) encodeDenial(p *awsapi.Principal, d iampolicy.Decision, action, resource string, c *iampolicy.Context) string {
-	m := denial{ExplicitDeny: d.Explicit, Explanation: d.Explain()}
+// newDenial says what was asked for, by whom, in which context.
+func newDenial(p *awsapi.Principal, action, resource string, c *iampolicy.Context) *denial {
+	m := &denial{}
 	m.MatchedStatements.Items = []denialStatement{}
 	m.Failures.Items = []struct{}{}
-	if d.Policy != nil && d.Explicit {
-		m.MatchedStatements.Items = append(m.MatchedStatements.Items, denialStatement{StatementID: d.Sid, Effect: "DENY", Policy: d.Policy.Name(), PolicyType: string(d.By)})
-	}
 	m.Context.Principal.ID, m.Context.Principal.ARN = p.UserID, p.ARN
 	m.Context.Action, m.Context.Resource = action, resource
 	m.Context.Conditions.Items = []denialCondition{}
@@ -80,11 +76,25 @@ func (g *Gate) encodeDenial(p *awsapi.Principal, d iampolicy.Decision, action, r
 			m.Context.Conditions.Items = append(m.Context.Conditions.Items, cond)
 		}
 	})
+	return m
+}
+
+// decided adds what the policies said.
+func (m *denial) decided(d iampolicy.Decision) {
+	m.ExplicitDeny, m.Explanation = d.Explicit, d.Explain()
+	if d.Policy != nil && d.Explicit {
+		m.MatchedStatements.Items = append(m.MatchedStatements.Items, denialStatement{StatementID: d.Sid, Effect: "DENY", Policy: d.Policy.Name(), PolicyType: string(d.By)})
+	}
+}
+
+// encodeDenial seals why a request was denied. Only callers who may call DecodeAuthorizationMessage read it again, so
+// it may name policies and statements.
+func (g *Gate) encodeDenial(account arn.AccountID, m *denial) string {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(g.ring.Seal(denialLabel, []byte(p.Account), text))
+	return base64.RawURLEncoding.EncodeToString(g.ring.Seal(denialLabel, []byte(account), text))
 }
 
 // DecodeDenial opens an encoded authorization message of the account, as JSON.

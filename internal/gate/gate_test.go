@@ -229,7 +229,7 @@ func TestDenialBelongsToItsAccount(t *testing.T) {
 	p := &awsapi.Principal{Type: awsapi.User, Account: account, ARN: "arn:aws:iam::123456789012:user/a", UserID: "AIDA"}
 	c := iampolicy.NewContext(1)
 	c.Set("aws:SourceIp", "192.0.2.1")
-	encoded := r.encodeDenial(p, iampolicy.Decision{Statement: -1}, "iam:GetRole", "*", c)
+	encoded := r.encodeDenial(account, newDenial(p, "iam:GetRole", "*", c))
 	if text, err := r.DecodeDenial(account, encoded); err != nil || !strings.Contains(text, "192.0.2.1") {
 		t.Errorf("own account: %q, %v", text, err)
 	}

@@ -13,8 +13,8 @@ import (
 
 // needFederation asks for the permission on the federated user that the call makes.
 func (s *Service) needFederation(_ context.Context, call *awsapi.Call, in *model.GetFederationTokenInput) ([]awsapi.Need, error) {
-	if call.Principal.Session != nil {
-		return nil, awsapi.AccessDenied("Cannot call GetFederationToken with session credentials")
+	if err := s.cfg.Gate.LongTermOnly(call); err != nil {
+		return nil, err
 	}
 	tags, err := requestTags(in.Tags)
 	if err != nil {
@@ -36,8 +36,8 @@ func (s *Service) needFederation(_ context.Context, call *awsapi.Call, in *model
 // the session policies of the request allow. Only long-term keys may call it.
 func (s *Service) GetFederationToken(ctx context.Context, call *awsapi.Call, in *model.GetFederationTokenInput) (*model.GetFederationTokenOutput, error) {
 	p := call.Principal
-	if p.Session != nil {
-		return nil, awsapi.AccessDenied("Cannot call GetFederationToken with session credentials")
+	if err := s.cfg.Gate.LongTermOnly(call); err != nil {
+		return nil, err
 	}
 	tags, err := requestTags(in.Tags)
 	if err != nil {

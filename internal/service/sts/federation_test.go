@@ -56,7 +56,7 @@ func TestGetFederationToken(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
-	if r := f.Query(t, k, "iam", "ListRoles"); r.Status != 403 || !strings.Contains(string(r.Body), "Cannot call iam:ListRoles with session credentials") {
+	if r := f.Query(t, k, "iam", "ListRoles"); r.Status != 403 || !strings.Contains(string(r.Body), "<Code>InvalidClientTokenId</Code>") {
 		t.Errorf("an IAM call: %d %s", r.Status, r.Body)
 	}
 	role := f.role("open", "arn:aws:iam::"+account+":root", "")
@@ -64,9 +64,10 @@ func TestGetFederationToken(t *testing.T) {
 	for _, to := range []string{role, named} {
 		f.refused(k, 403, "AccessDenied", "with session credentials", "AssumeRole", "RoleArn", to, "RoleSessionName", "sess")
 	}
-	f.refused(k, 403, "AccessDenied", "session credentials", "GetSessionToken")
-	f.refused(k, 403, "AccessDenied", "session credentials", "GetFederationToken", "Name", "eve")
-	f.refused(k, 403, "AccessDenied", "session credentials", "GetAccessKeyInfo", "AccessKeyId", f.alice.AccessKeyID)
+	const cannot = "with session credentials. Encoded authorization failure message: "
+	f.refused(k, 403, "AccessDenied", "Cannot call GetSessionToken "+cannot, "GetSessionToken")
+	f.refused(k, 403, "AccessDenied", "Cannot call GetFederationToken "+cannot, "GetFederationToken", "Name", "eve")
+	f.refused(k, 403, "AccessDenied", "Cannot call GetAccessKeyInfo "+cannot, "GetAccessKeyInfo", "AccessKeyId", f.alice.AccessKeyID)
 	f.refused(f.assume(f.alice, role).keys(), 403, "AccessDenied", "session credentials", "GetFederationToken", "Name", "eve")
 
 	f.iam("DeleteUserPolicy", "UserName", "alice", "PolicyName", "more")

@@ -18,8 +18,8 @@ const (
 // GetSessionToken gives a user, or root, temporary credentials with its own permissions. Only long-term keys may call it.
 func (s *Service) GetSessionToken(ctx context.Context, call *awsapi.Call, in *model.GetSessionTokenInput) (*model.GetSessionTokenOutput, error) {
 	p := call.Principal
-	if p.Session != nil {
-		return nil, awsapi.AccessDenied("Cannot call GetSessionToken with session credentials")
+	if err := s.cfg.Gate.LongTermOnly(call); err != nil {
+		return nil, err
 	}
 	if in.SerialNumber != nil || in.TokenCode != nil {
 		return nil, awsapi.AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code.: MFA devices are not supported")

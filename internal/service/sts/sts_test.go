@@ -228,8 +228,8 @@ func TestGetSessionToken(t *testing.T) {
 		if r := f.REST(t, temp, "rolesanywhere", "GET", "/profiles", nil); r.Status != 200 {
 			t.Errorf("%s: ListProfiles: %d %s", who, r.Status, r.Body)
 		}
-		if r := f.Query(t, temp, "iam", "ListRoles"); r.Status != 403 {
-			t.Errorf("%s: an IAM call without MFA: %d", who, r.Status)
+		if r := f.Query(t, temp, "iam", "ListRoles"); r.Status != 403 || !strings.Contains(string(r.Body), "<Code>InvalidClientTokenId</Code>") {
+			t.Errorf("%s: an IAM call without MFA: %d %s", who, r.Status, r.Body)
 		}
 		f.refused(temp, 403, "AccessDenied", "session credentials", "GetSessionToken")
 	}
