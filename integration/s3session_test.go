@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,9 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/rolecall/rolecall/internal/keyring"
+	"github.com/rolecall/rolecall/internal/sessiontoken"
 )
 
 const readOnly = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"*"}]}`
@@ -149,4 +154,59 @@ func TestS3SessionEnds(t *testing.T) {
 	try("no policy left", fresh, "AccessDenied")
 	must(c.iam.DeleteRole(t.Context(), &iam.DeleteRoleInput{RoleName: &w.roleName}))(t)
 	try("deleted role", fresh, "InvalidToken")
+}
+
+// A session that expires while it is in use is refused with the next request, and so is what was presigned with it. No session
+// is granted for less than 15 minutes, so that the test seals one anew under the server's own key ring, with its end moved.
+func TestS3SessionExpires(t *testing.T) {
+	t.Parallel()
+	g := serveS3(t)
+	g.fill(t, "data", "a.txt")
+	w, _ := s3World(t, g, readOnly)
+	granted := w.login(t, g.node).credentials()
+	sealer := sessiontoken.New(must(keyring.Load(filepath.Join(g.dir, "keyring.json")))(t))
+	sess, _, err := sealer.Open(time.Now(), granted.AccessKeyID, granted.SessionToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := *sess
+	short.IssuedAt = time.Now()
+	short.ExpiresAt = time.Now().Add(6 * time.Second).Truncate(time.Second)
+	c, _, err := sealer.Mint(time.Now(), &short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
+	client := g.s3(t, creds)
+	presigned := must(s3.NewPresignClient(client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("data"), Key: aws.String("a.txt")}))(t).URL
+	get := func() (int, string) {
+		resp := must(g.client().Get(presigned))(t)
+		defer resp.Body.Close()
+		return resp.StatusCode, string(must(io.ReadAll(resp.Body))(t))
+	}
+	if text, err := read(t.Context(), client, "data", "a.txt"); err != nil || text != "content of a.txt" {
+		t.Fatalf("before: %q, %v", text, err)
+	}
+	if status, text := get(); status != 200 || text != "content of a.txt" {
+		t.Fatalf("presigned, before: %d %s", status, text)
+	}
+	if _, err := g.as(t, creds).sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); err != nil {
+		t.Fatalf("at the server, before: %v", err)
+	}
+	time.Sleep(time.Until(short.ExpiresAt) + 100*time.Millisecond)
+	if _, err := read(t.Context(), client, "data", "a.txt"); s3Code(err) != "InvalidToken" {
+		t.Errorf("after: %v", err)
+	}
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("data"), Key: aws.String("b"), Body: strings.NewReader("x")}); s3Code(err) != "InvalidToken" {
+		t.Errorf("a write after: %v", err)
+	}
+	if status, text := get(); status != 400 || !strings.Contains(text, "<Code>InvalidToken</Code>") {
+		t.Errorf("presigned, after: %d %s", status, text)
+	}
+	if _, err := g.as(t, creds).sts.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); s3Code(err) != "ExpiredToken" {
+		t.Errorf("at the server, after: %v", err)
+	}
+	if _, err := read(t.Context(), g.s3(t, granted), "data", "a.txt"); err != nil {
+		t.Errorf("the session that it was made of: %v", err)
+	}
 }
