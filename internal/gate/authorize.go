@@ -92,8 +92,13 @@ func (g *Gate) sameAccount(p *awsapi.Principal, caller *Caller, extra func(*awsa
 // decide evaluates set for one action and turns a denial into AWS's words, with an encoded message for whoever may
 // decode it. as is the caller in the eyes of policies that name principals.
 func (g *Gate) decide(set *iampolicy.Set, p *awsapi.Principal, as *iampolicy.Principal, caller *Caller, extra func(*awsapi.ConditionContext), action, resource string) error {
+	owner := set.ResourceAccount
+	if owner == "" {
+		owner = string(p.Account)
+	}
 	return WithContext(func(c *iampolicy.Context) error {
 		requestContext(c, p, caller, extra)
+		c.Set(iampolicy.KeyResourceAccount, owner)
 		d := iampolicy.Evaluate(set, &iampolicy.Request{Action: action, Resource: resource, Principal: as, Context: c})
 		if d.Allowed {
 			return nil

@@ -273,3 +273,18 @@ func TestSigningKeyFollowsTheScope(t *testing.T) {
 		}
 	}
 }
+
+// Every decision knows whose the resource is: the caller's, unless the need says otherwise.
+func TestResourceAccount(t *testing.T) {
+	r := newRig(t)
+	r.role("worker", "AROAFIRST0000000000AA")
+	r.allow("worker", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotEquals":{"aws:ResourceAccount":"${aws:PrincipalAccount}"}}}]}`)
+	p := r.authenticate(r.session("worker", "AROAFIRST0000000000AA", nil))
+	if err := r.Authorize(t.Context(), p, call(), awsapi.Need{Action: "a:Go"}); err != nil {
+		t.Errorf("its own account: %v", err)
+	}
+	sentence, _ := r.decoded(r.Authorize(t.Context(), p, call(), awsapi.Need{Action: "a:Go", Owner: "210987654321"}))
+	if !strings.Contains(sentence, "with an explicit deny in an identity-based policy") {
+		t.Errorf("another account: %s", sentence)
+	}
+}
