@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,13 +15,18 @@ import (
 
 const testMarker = "<!-- test -->"
 
+// printedMarker stands above a block that shows what a file contains at this point, "…" standing for anything.
+var printedMarker = regexp.MustCompile(`^<!-- printed: (\S+) -->$`)
+
 // script is one fenced block of a document that is marked as a test.
 type script struct {
-	line int // of the fence
-	text string
+	line    int // of the fence
+	text    string
+	printed string // the file whose contents the text shows; "" for commands
 }
 
-// scripts finds the `sh` blocks directly below a marker. A marker above anything else is an error: it would look tested.
+// scripts finds the `sh` blocks directly below a marker, and the `text` and `json` blocks below one for what was printed. A
+// marker above anything else is an error: it would look tested.
 func scripts(markdown string) (found []script, err error) {
 	lines := strings.Split(strings.ReplaceAll(markdown, "\r\n", "\n"), "\n")
 	fenced := false
@@ -28,11 +35,19 @@ func scripts(markdown string) (found []script, err error) {
 		if strings.HasPrefix(line, "```") {
 			fenced = !fenced
 		}
-		if fenced || line != testMarker {
+		printed := ""
+		if m := printedMarker.FindStringSubmatch(line); m != nil {
+			printed = m[1]
+		}
+		if fenced || line != testMarker && printed == "" {
 			continue
 		}
-		if i+1 >= len(lines) || strings.TrimSpace(lines[i+1]) != "```sh" {
-			return nil, fmt.Errorf("line %d: the marker is not directly above a block of sh", i+1)
+		fence := ""
+		if i+1 < len(lines) {
+			fence = strings.TrimSpace(lines[i+1])
+		}
+		if printed == "" && fence != "```sh" || printed != "" && fence != "```text" && fence != "```json" {
+			return nil, fmt.Errorf("line %d: the marker is not directly above a block of sh, text or json", i+1)
 		}
 		end := i + 2
 		for end < len(lines) && strings.TrimSpace(lines[end]) != "```" {
@@ -41,7 +56,7 @@ func scripts(markdown string) (found []script, err error) {
 		if end == len(lines) {
 			return nil, fmt.Errorf("line %d: the block does not end", i+2)
 		}
-		found = append(found, script{i + 2, strings.Join(lines[i+2:end], "\n") + "\n"})
+		found = append(found, script{i + 2, strings.Join(lines[i+2:end], "\n") + "\n", printed})
 		i = end
 	}
 	return found, nil
@@ -52,10 +67,15 @@ func TestScriptsAreFound(t *testing.T) {
 	text := "# T\n\n" + testMarker + "\n" + fence + "sh\necho one\n\necho two\n" + fence + "\n\n" + fence + "sh\nexit 1\n" + fence + "\n" + testMarker + "\n" + fence + "sh\ntrue\n" + fence + "\n" +
 		fence + "\n" + testMarker + "\n" + fence + "\n"
 	found, err := scripts(text)
-	if err != nil || len(found) != 2 || found[0] != (script{4, "echo one\n\necho two\n"}) || found[1].text != "true\n" {
+	if err != nil || len(found) != 2 || found[0] != (script{4, "echo one\n\necho two\n", ""}) || found[1].text != "true\n" {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	for _, bad := range []string{testMarker, testMarker + "\n\n" + fence + "sh\ntrue\n" + fence, testMarker + "\n" + fence + "go\n" + fence, testMarker + "\n" + fence + "sh\ntrue\n"} {
+	const shown = "<!-- printed: out.txt -->"
+	found, err = scripts(shown + "\n" + fence + "text\na\n" + fence + "\n" + fence + "\n" + shown + "\n" + fence + "\n")
+	if err != nil || len(found) != 1 || found[0] != (script{2, "a\n", "out.txt"}) {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	for _, bad := range []string{testMarker, shown, shown + "\n" + fence + "sh\ntrue\n" + fence, testMarker + "\n\n" + fence + "sh\ntrue\n" + fence, testMarker + "\n" + fence + "go\n" + fence, testMarker + "\n" + fence + "sh\ntrue\n"} {
 		if found, err := scripts(bad); err == nil {
 			t.Errorf("%q: found %+v", bad, found)
 		}
@@ -79,11 +99,58 @@ func TestDocumentedCommands(t *testing.T) {
 		if len(found) == 0 {
 			continue
 		}
-		var session strings.Builder
-		for _, s := range found {
-			fmt.Fprintf(&session, "echo '## %s:%d'\n%s", filepath.Base(path), s.line, s.text)
+		t.Run(filepath.Base(path), func(t *testing.T) { runDocument(t, filepath.Base(path), found) })
+	}
+}
+
+// runDocument runs the commands of a document and compares what it says was printed.
+func runDocument(t *testing.T, name string, found []script) {
+	t.Helper()
+	kept := t.TempDir()
+	var session strings.Builder
+	for i, s := range found {
+		fmt.Fprintf(&session, "echo '## %s:%d'\n", name, s.line)
+		if s.printed == "" {
+			session.WriteString(s.text)
+		} else {
+			fmt.Fprintf(&session, "cp %s '%s/%d'\n", s.printed, kept, i)
 		}
-		t.Run(filepath.Base(path), func(t *testing.T) { runScript(t, session.String()) })
+	}
+	runScript(t, session.String())
+	for i, s := range found {
+		if s.printed == "" || t.Failed() {
+			continue
+		}
+		if got := string(must(os.ReadFile(filepath.Join(kept, strconv.Itoa(i))))(t)); !shows(s.text, got) {
+			t.Errorf("%s:%d: %s contains\n%s\nand the page shows\n%s", name, s.line, s.printed, got, s.text)
+		}
+	}
+}
+
+// shows reports whether a block shows a text: letter for letter but for space at its ends, "…" standing for anything.
+func shows(block, text string) bool {
+	parts := strings.Split(strings.TrimSpace(block), "…")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return regexp.MustCompile(`(?s)^` + strings.Join(parts, ".*") + `$`).MatchString(strings.TrimSpace(text))
+}
+
+func TestShownIsPrinted(t *testing.T) {
+	for _, c := range []struct {
+		block, text string
+		want        bool
+	}{
+		{"a\nb\n", "a\nb", true},
+		{"a.b\n", "axb\n", false},
+		{"a…b\n", "\na 1\n2 b\n", true},
+		{"a…\n", "b a", false},
+		{"a\n", "a\nb\n", false},
+		{"", "a", false},
+	} {
+		if got := shows(c.block, c.text); got != c.want {
+			t.Errorf("%q shows %q: %t", c.block, c.text, got)
+		}
 	}
 }
 

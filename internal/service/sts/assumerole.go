@@ -16,7 +16,7 @@ import (
 const (
 	defaultRoleDuration = time.Hour
 	maxChainedDuration  = time.Hour // a role session that assumes a role
-	maxSessionPolicy    = 2048      // characters of inline and managed session policies together
+	maxSessionPolicy    = 2048      // characters of an inline session policy, white space not counted
 	maxPolicyARNs       = 10
 	maxSessionTags      = 50
 )
