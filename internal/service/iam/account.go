@@ -44,6 +44,7 @@ func (s *Service) getAccountSummary(_ context.Context, c *awsapi.Call, _ *api.Ge
 		string(api.SummaryKeyTypeAttachedPoliciesPerUserQuota):      int32(s.quotas.AttachedPerUser),
 		string(api.SummaryKeyTypeVersionsPerPolicyQuota):            maxVersions,
 		string(api.SummaryKeyTypeAccessKeysPerUserQuota):            maxAccessKeys,
+		string(api.SummaryKeyTypeGlobalEndpointTokenVersion):        2, // tokens are valid in all regions
 	}
 	for key, limit := range map[api.SummaryKeyType]int{
 		api.SummaryKeyTypeRolesQuota: s.quotas.Roles, api.SummaryKeyTypeUsersQuota: s.quotas.Users, api.SummaryKeyTypePoliciesQuota: s.quotas.Policies,

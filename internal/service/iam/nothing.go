@@ -41,7 +41,36 @@ func (s *Service) nothingBindings() []awsapi.Binding {
 		awsapi.Bind(api.OpListServiceSpecificCredentials, needServiceCredentials, listServiceCredentials,
 			record[api.ListServiceSpecificCredentialsInput, api.ListServiceSpecificCredentialsOutput](typeUser,
 				func(in *api.ListServiceSpecificCredentialsInput) *string { return in.UserName })),
+		ownOp(api.OpDeleteServiceSpecificCredential, func(in *api.DeleteServiceSpecificCredentialInput) *string { return in.UserName },
+			func(_ *awsapi.Call, in *api.DeleteServiceSpecificCredentialInput, _ *store.User) (*api.DeleteServiceSpecificCredentialOutput, error) {
+				return nil, noServiceCredential(*in.ServiceSpecificCredentialId)
+			}),
+		ownOp(api.OpResetServiceSpecificCredential, func(in *api.ResetServiceSpecificCredentialInput) *string { return in.UserName },
+			func(_ *awsapi.Call, in *api.ResetServiceSpecificCredentialInput, _ *store.User) (*api.ResetServiceSpecificCredentialOutput, error) {
+				return nil, noServiceCredential(*in.ServiceSpecificCredentialId)
+			}),
+		ownOp(api.OpUpdateServiceSpecificCredential, func(in *api.UpdateServiceSpecificCredentialInput) *string { return in.UserName },
+			func(_ *awsapi.Call, in *api.UpdateServiceSpecificCredentialInput, _ *store.User) (*api.UpdateServiceSpecificCredentialOutput, error) {
+				return nil, noServiceCredential(*in.ServiceSpecificCredentialId)
+			}),
+		awsapi.Bind(api.OpDeleteAccountPasswordPolicy, anyResource[api.DeleteAccountPasswordPolicyInput],
+			func(context.Context, *awsapi.Call, *api.DeleteAccountPasswordPolicyInput) (*api.DeleteAccountPasswordPolicyOutput, error) {
+				return nil, api.NoSuchEntityException("The account policy with name PasswordPolicy cannot be found.")
+			}),
+		awsapi.Bind(api.OpSetSecurityTokenServicePreferences, anyResource[api.SetSecurityTokenServicePreferencesInput], setTokenPreferences),
 	}
+}
+
+func noServiceCredential(id string) error {
+	return api.NoSuchEntityException("No such credential %s exists", id)
+}
+
+// setTokenPreferences takes what is always so: session tokens are good in every region, which AWS calls version 2.
+func setTokenPreferences(_ context.Context, _ *awsapi.Call, in *api.SetSecurityTokenServicePreferencesInput) (*api.SetSecurityTokenServicePreferencesOutput, error) {
+	if *in.GlobalEndpointTokenVersion != api.GlobalEndpointTokenVersionV2Token {
+		return nil, awsapi.Validation("The token version %s is not supported: session tokens are valid in all regions, which is %s", *in.GlobalEndpointTokenVersion, api.GlobalEndpointTokenVersionV2Token)
+	}
+	return &api.SetSecurityTokenServicePreferencesOutput{}, nil
 }
 
 // needServiceCredentials is for the user that the request names, for the caller, or for everyone.

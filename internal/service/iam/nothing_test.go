@@ -25,6 +25,22 @@ func TestNothing(t *testing.T) {
 		e.refused(404, "NoSuchEntity", "The user with name eve cannot be found.", action, "UserName", "eve")
 		bob.denied(arnOf("user/bob"), "iam:"+action, arnOf("user/bob"), action, "UserName", "bob")
 	}
+	const credential = "ACCAEXAMPLEEXAMPLEEXAMPLE"
+	for action, more := range map[string][]string{"DeleteServiceSpecificCredential": nil, "ResetServiceSpecificCredential": nil, "UpdateServiceSpecificCredential": {"Status", "Inactive"}} {
+		params := append([]string{"UserName", "bob", "ServiceSpecificCredentialId", credential}, more...)
+		e.refused(404, "NoSuchEntity", "No such credential "+credential+" exists", action, params...)
+		bob.denied(arnOf("user/bob"), "iam:"+action, arnOf("user/bob"), action, params...)
+	}
+	e.refused(404, "NoSuchEntity", "The account policy with name PasswordPolicy cannot be found.", "DeleteAccountPasswordPolicy")
+	bob.denied(arnOf("user/bob"), "iam:DeleteAccountPasswordPolicy", "*", "DeleteAccountPasswordPolicy")
+	e.do("SetSecurityTokenServicePreferences", "GlobalEndpointTokenVersion", "v2Token")
+	if status, code, message := e.try("SetSecurityTokenServicePreferences", "GlobalEndpointTokenVersion", "v1Token"); status != 400 || code != "ValidationError" || !strings.Contains(message, "v1Token is not supported") {
+		t.Errorf("v1Token: %d %s %s", status, code, message)
+	}
+	bob.denied(arnOf("user/bob"), "iam:SetSecurityTokenServicePreferences", "*", "SetSecurityTokenServicePreferences", "GlobalEndpointTokenVersion", "v2Token")
+	if m := e.do("GetAccountSummary").body; !strings.Contains(m, "<key>GlobalEndpointTokenVersion</key><value>2</value>") {
+		t.Errorf("summary %s", m)
+	}
 	e.refused(404, "NoSuchEntity", "The Password Policy with domain name "+account+" cannot be found.", "GetAccountPasswordPolicy")
 	bob.denied(arnOf("user/bob"), "iam:GetAccountPasswordPolicy", "*", "GetAccountPasswordPolicy")
 }

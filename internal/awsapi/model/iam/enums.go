@@ -54,6 +54,15 @@ const (
 	EntityTypeAWSManagedPolicy   EntityType = "AWSManagedPolicy"
 )
 
+// GlobalEndpointTokenVersion is the model's globalEndpointTokenVersion.
+type GlobalEndpointTokenVersion string
+
+// Values of GlobalEndpointTokenVersion.
+const (
+	GlobalEndpointTokenVersionV1Token GlobalEndpointTokenVersion = "v1Token"
+	GlobalEndpointTokenVersionV2Token GlobalEndpointTokenVersion = "v2Token"
+)
+
 // PermissionsBoundaryAttachmentType is the model's PermissionsBoundaryAttachmentType.
 type PermissionsBoundaryAttachmentType string
 

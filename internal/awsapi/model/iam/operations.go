@@ -210,6 +210,7 @@ var (
 	OpCreateUser                              = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "CreateUser", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeCreateUserRequest, Output: shapeCreateUserResponse, ResultWrapper: "CreateUserResult", Errors: []string{"LimitExceeded", "EntityAlreadyExists", "NoSuchEntity", "InvalidInput", "ConcurrentModification", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteAccessKey                         = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteAccessKey", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteAccessKeyRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteAccountAlias                      = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteAccountAlias", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteAccountAliasRequest, Errors: []string{"ConcurrentModification", "NoSuchEntity", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
+	OpDeleteAccountPasswordPolicy             = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteAccountPasswordPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Errors: []string{"NoSuchEntity", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteGroup                             = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteGroup", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteGroupRequest, Errors: []string{"NoSuchEntity", "DeleteConflict", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteGroupPolicy                       = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteGroupPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteGroupPolicyRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteInstanceProfile                   = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteInstanceProfile", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteInstanceProfileRequest, Errors: []string{"NoSuchEntity", "DeleteConflict", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
@@ -221,6 +222,7 @@ var (
 	OpDeleteRolePermissionsBoundary           = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteRolePermissionsBoundary", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteRolePermissionsBoundaryRequest, Errors: []string{"NoSuchEntity", "UnmodifiableEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteRolePolicy                        = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteRolePolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteRolePolicyRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "UnmodifiableEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteServiceLinkedRole                 = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteServiceLinkedRole", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteServiceLinkedRoleRequest, Output: shapeDeleteServiceLinkedRoleResponse, ResultWrapper: "DeleteServiceLinkedRoleResult", Errors: []string{"NoSuchEntity", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
+	OpDeleteServiceSpecificCredential         = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteServiceSpecificCredential", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteServiceSpecificCredentialRequest, Errors: []string{"NoSuchEntity"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteUser                              = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteUser", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteUserRequest, Errors: []string{"LimitExceeded", "NoSuchEntity", "DeleteConflict", "ConcurrentModification", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteUserPermissionsBoundary           = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteUserPermissionsBoundary", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteUserPermissionsBoundaryRequest, Errors: []string{"NoSuchEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpDeleteUserPolicy                        = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "DeleteUserPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeDeleteUserPolicyRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
@@ -285,7 +287,9 @@ var (
 	OpRemoveClientIDFromOpenIDConnectProvider = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "RemoveClientIDFromOpenIDConnectProvider", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeRemoveClientIDFromOpenIDConnectProviderRequest, Errors: []string{"ConcurrentModification", "InvalidInput", "NoSuchEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpRemoveRoleFromInstanceProfile           = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "RemoveRoleFromInstanceProfile", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeRemoveRoleFromInstanceProfileRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "UnmodifiableEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpRemoveUserFromGroup                     = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "RemoveUserFromGroup", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeRemoveUserFromGroupRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
+	OpResetServiceSpecificCredential          = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "ResetServiceSpecificCredential", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeResetServiceSpecificCredentialRequest, Output: shapeResetServiceSpecificCredentialResponse, ResultWrapper: "ResetServiceSpecificCredentialResult", Errors: []string{"NoSuchEntity"}, ReadOnly: false, RecordOutput: true}
 	OpSetDefaultPolicyVersion                 = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "SetDefaultPolicyVersion", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeSetDefaultPolicyVersionRequest, Errors: []string{"NoSuchEntity", "InvalidInput", "LimitExceeded", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
+	OpSetSecurityTokenServicePreferences      = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "SetSecurityTokenServicePreferences", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeSetSecurityTokenServicePreferencesRequest, Errors: []string{"ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpSimulateCustomPolicy                    = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "SimulateCustomPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeSimulateCustomPolicyRequest, Output: shapeSimulatePolicyResponse, ResultWrapper: "SimulateCustomPolicyResult", Errors: []string{"InvalidInput", "PolicyEvaluation"}, ReadOnly: true, RecordOutput: false}
 	OpSimulatePrincipalPolicy                 = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "SimulatePrincipalPolicy", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeSimulatePrincipalPolicyRequest, Output: shapeSimulatePolicyResponse, ResultWrapper: "SimulatePrincipalPolicyResult", Errors: []string{"NoSuchEntity", "InvalidInput", "PolicyEvaluation"}, ReadOnly: true, RecordOutput: false}
 	OpTagInstanceProfile                      = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "TagInstanceProfile", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeTagInstanceProfileRequest, Errors: []string{"NoSuchEntity", "InvalidInput", "LimitExceeded", "ConcurrentModification", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
@@ -304,6 +308,7 @@ var (
 	OpUpdateOpenIDConnectProviderThumbprint   = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "UpdateOpenIDConnectProviderThumbprint", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeUpdateOpenIDConnectProviderThumbprintRequest, Errors: []string{"ConcurrentModification", "InvalidInput", "NoSuchEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpUpdateRole                              = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "UpdateRole", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeUpdateRoleRequest, Output: shapeUpdateRoleResponse, ResultWrapper: "UpdateRoleResult", Errors: []string{"UnmodifiableEntity", "NoSuchEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 	OpUpdateRoleDescription                   = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "UpdateRoleDescription", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeUpdateRoleDescriptionRequest, Output: shapeUpdateRoleDescriptionResponse, ResultWrapper: "UpdateRoleDescriptionResult", Errors: []string{"NoSuchEntity", "UnmodifiableEntity", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
+	OpUpdateServiceSpecificCredential         = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "UpdateServiceSpecificCredential", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeUpdateServiceSpecificCredentialRequest, Errors: []string{"NoSuchEntity"}, ReadOnly: false, RecordOutput: true}
 	OpUpdateUser                              = &awsapi.Operation{API: API, Service: "iam", EventSource: "iam.amazonaws.com", Name: "UpdateUser", Protocol: wire.Query, Method: "POST", Path: "/", Status: 200, Input: shapeUpdateUserRequest, Errors: []string{"NoSuchEntity", "LimitExceeded", "EntityAlreadyExists", "EntityTemporarilyUnmodifiable", "ConcurrentModification", "ServiceFailure"}, ReadOnly: false, RecordOutput: true}
 )
 
@@ -328,6 +333,7 @@ func Operations() []*awsapi.Operation {
 		OpCreateUser,
 		OpDeleteAccessKey,
 		OpDeleteAccountAlias,
+		OpDeleteAccountPasswordPolicy,
 		OpDeleteGroup,
 		OpDeleteGroupPolicy,
 		OpDeleteInstanceProfile,
@@ -339,6 +345,7 @@ func Operations() []*awsapi.Operation {
 		OpDeleteRolePermissionsBoundary,
 		OpDeleteRolePolicy,
 		OpDeleteServiceLinkedRole,
+		OpDeleteServiceSpecificCredential,
 		OpDeleteUser,
 		OpDeleteUserPermissionsBoundary,
 		OpDeleteUserPolicy,
@@ -403,7 +410,9 @@ func Operations() []*awsapi.Operation {
 		OpRemoveClientIDFromOpenIDConnectProvider,
 		OpRemoveRoleFromInstanceProfile,
 		OpRemoveUserFromGroup,
+		OpResetServiceSpecificCredential,
 		OpSetDefaultPolicyVersion,
+		OpSetSecurityTokenServicePreferences,
 		OpSimulateCustomPolicy,
 		OpSimulatePrincipalPolicy,
 		OpTagInstanceProfile,
@@ -422,6 +431,7 @@ func Operations() []*awsapi.Operation {
 		OpUpdateOpenIDConnectProviderThumbprint,
 		OpUpdateRole,
 		OpUpdateRoleDescription,
+		OpUpdateServiceSpecificCredential,
 		OpUpdateUser,
 	}
 }

@@ -33,6 +33,7 @@ func TestTypesFitShapes(t *testing.T) {
 		{OpCreateUser, reflect.TypeFor[CreateUserInput](), reflect.TypeFor[CreateUserOutput]()},
 		{OpDeleteAccessKey, reflect.TypeFor[DeleteAccessKeyInput](), reflect.TypeFor[DeleteAccessKeyOutput]()},
 		{OpDeleteAccountAlias, reflect.TypeFor[DeleteAccountAliasInput](), reflect.TypeFor[DeleteAccountAliasOutput]()},
+		{OpDeleteAccountPasswordPolicy, reflect.TypeFor[DeleteAccountPasswordPolicyInput](), reflect.TypeFor[DeleteAccountPasswordPolicyOutput]()},
 		{OpDeleteGroup, reflect.TypeFor[DeleteGroupInput](), reflect.TypeFor[DeleteGroupOutput]()},
 		{OpDeleteGroupPolicy, reflect.TypeFor[DeleteGroupPolicyInput](), reflect.TypeFor[DeleteGroupPolicyOutput]()},
 		{OpDeleteInstanceProfile, reflect.TypeFor[DeleteInstanceProfileInput](), reflect.TypeFor[DeleteInstanceProfileOutput]()},
@@ -44,6 +45,7 @@ func TestTypesFitShapes(t *testing.T) {
 		{OpDeleteRolePermissionsBoundary, reflect.TypeFor[DeleteRolePermissionsBoundaryInput](), reflect.TypeFor[DeleteRolePermissionsBoundaryOutput]()},
 		{OpDeleteRolePolicy, reflect.TypeFor[DeleteRolePolicyInput](), reflect.TypeFor[DeleteRolePolicyOutput]()},
 		{OpDeleteServiceLinkedRole, reflect.TypeFor[DeleteServiceLinkedRoleInput](), reflect.TypeFor[DeleteServiceLinkedRoleOutput]()},
+		{OpDeleteServiceSpecificCredential, reflect.TypeFor[DeleteServiceSpecificCredentialInput](), reflect.TypeFor[DeleteServiceSpecificCredentialOutput]()},
 		{OpDeleteUser, reflect.TypeFor[DeleteUserInput](), reflect.TypeFor[DeleteUserOutput]()},
 		{OpDeleteUserPermissionsBoundary, reflect.TypeFor[DeleteUserPermissionsBoundaryInput](), reflect.TypeFor[DeleteUserPermissionsBoundaryOutput]()},
 		{OpDeleteUserPolicy, reflect.TypeFor[DeleteUserPolicyInput](), reflect.TypeFor[DeleteUserPolicyOutput]()},
@@ -108,7 +110,9 @@ func TestTypesFitShapes(t *testing.T) {
 		{OpRemoveClientIDFromOpenIDConnectProvider, reflect.TypeFor[RemoveClientIDFromOpenIDConnectProviderInput](), reflect.TypeFor[RemoveClientIDFromOpenIDConnectProviderOutput]()},
 		{OpRemoveRoleFromInstanceProfile, reflect.TypeFor[RemoveRoleFromInstanceProfileInput](), reflect.TypeFor[RemoveRoleFromInstanceProfileOutput]()},
 		{OpRemoveUserFromGroup, reflect.TypeFor[RemoveUserFromGroupInput](), reflect.TypeFor[RemoveUserFromGroupOutput]()},
+		{OpResetServiceSpecificCredential, reflect.TypeFor[ResetServiceSpecificCredentialInput](), reflect.TypeFor[ResetServiceSpecificCredentialOutput]()},
 		{OpSetDefaultPolicyVersion, reflect.TypeFor[SetDefaultPolicyVersionInput](), reflect.TypeFor[SetDefaultPolicyVersionOutput]()},
+		{OpSetSecurityTokenServicePreferences, reflect.TypeFor[SetSecurityTokenServicePreferencesInput](), reflect.TypeFor[SetSecurityTokenServicePreferencesOutput]()},
 		{OpSimulateCustomPolicy, reflect.TypeFor[SimulateCustomPolicyInput](), reflect.TypeFor[SimulateCustomPolicyOutput]()},
 		{OpSimulatePrincipalPolicy, reflect.TypeFor[SimulatePrincipalPolicyInput](), reflect.TypeFor[SimulatePrincipalPolicyOutput]()},
 		{OpTagInstanceProfile, reflect.TypeFor[TagInstanceProfileInput](), reflect.TypeFor[TagInstanceProfileOutput]()},
@@ -127,6 +131,7 @@ func TestTypesFitShapes(t *testing.T) {
 		{OpUpdateOpenIDConnectProviderThumbprint, reflect.TypeFor[UpdateOpenIDConnectProviderThumbprintInput](), reflect.TypeFor[UpdateOpenIDConnectProviderThumbprintOutput]()},
 		{OpUpdateRole, reflect.TypeFor[UpdateRoleInput](), reflect.TypeFor[UpdateRoleOutput]()},
 		{OpUpdateRoleDescription, reflect.TypeFor[UpdateRoleDescriptionInput](), reflect.TypeFor[UpdateRoleDescriptionOutput]()},
+		{OpUpdateServiceSpecificCredential, reflect.TypeFor[UpdateServiceSpecificCredentialInput](), reflect.TypeFor[UpdateServiceSpecificCredentialOutput]()},
 		{OpUpdateUser, reflect.TypeFor[UpdateUserInput](), reflect.TypeFor[UpdateUserOutput]()},
 	} {
 		if _, err := wire.Compile(c.op, c.in, c.out); err != nil {

@@ -217,6 +217,10 @@ var (
 	shapeDeleteServiceLinkedRoleResponse = &wire.Shape{Name: "DeleteServiceLinkedRoleResponse", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "DeletionTaskId", Field: "DeletionTaskId", Shape: shapeDeletionTaskIdType, Required: true},
 	}}
+	shapeDeleteServiceSpecificCredentialRequest = &wire.Shape{Name: "DeleteServiceSpecificCredentialRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
+		{Name: "ServiceSpecificCredentialId", Field: "ServiceSpecificCredentialId", Shape: shapeServiceSpecificCredentialId_, Required: true},
+	}}
 	shapeDeleteUserRequest = &wire.Shape{Name: "DeleteUserRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 	}}
@@ -398,7 +402,8 @@ var (
 		{Name: "PolicyName", Field: "PolicyName", Shape: shapePolicyNameType_, Required: true},
 		{Name: "PolicyDocument", Field: "PolicyDocument", Shape: shapePolicyDocumentType_, Required: true},
 	}}
-	shapeGroupDetail = &wire.Shape{Name: "GroupDetail", Kind: wire.Structure, Members: []wire.Member{
+	shapeGlobalEndpointTokenVersion_ = &wire.Shape{Name: "globalEndpointTokenVersion", Kind: wire.String, Enum: []string{"v1Token", "v2Token"}}
+	shapeGroupDetail                 = &wire.Shape{Name: "GroupDetail", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "Path", Field: "Path", Shape: shapePathType_},
 		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_},
 		{Name: "GroupId", Field: "GroupId", Shape: shapeIdType_},
@@ -894,6 +899,13 @@ var (
 		{Name: "GroupName", Field: "GroupName", Shape: shapeGroupNameType_, Required: true},
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 	}}
+	shapeResetServiceSpecificCredentialRequest = &wire.Shape{Name: "ResetServiceSpecificCredentialRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
+		{Name: "ServiceSpecificCredentialId", Field: "ServiceSpecificCredentialId", Shape: shapeServiceSpecificCredentialId_, Required: true},
+	}}
+	shapeResetServiceSpecificCredentialResponse = &wire.Shape{Name: "ResetServiceSpecificCredentialResponse", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "ServiceSpecificCredential", Field: "ServiceSpecificCredential", Shape: shapeServiceSpecificCredential},
+	}}
 	shapeResourceHandlingOptionType     = &wire.Shape{Name: "ResourceHandlingOptionType", Kind: wire.String, Min: wire.At(1), Max: wire.At(64)}
 	shapeResourceNameListType           = &wire.Shape{Name: "ResourceNameListType", Kind: wire.List, Elem: shapeResourceNameType}
 	shapeResourceNameType               = &wire.Shape{Name: "ResourceNameType", Kind: wire.String, Min: wire.At(1), Max: wire.At(2048)}
@@ -957,9 +969,11 @@ var (
 	}}
 	shapeSerialNumberType_                 = &wire.Shape{Name: "serialNumberType", Kind: wire.String, Min: wire.At(9), Max: wire.At(256), Pattern: `[\w+=/:,.@-]+`}
 	shapeServiceCredentialAlias_           = &wire.Shape{Name: "serviceCredentialAlias", Kind: wire.String, Min: wire.At(0), Max: wire.At(200), Pattern: `[\w+=,.@-]+`}
+	shapeServiceCredentialSecret_          = &wire.Shape{Name: "serviceCredentialSecret", Kind: wire.String, Sensitive: true}
 	shapeServiceName_                      = &wire.Shape{Name: "serviceName", Kind: wire.String}
 	shapeServiceNamespaceListType_         = &wire.Shape{Name: "serviceNamespaceListType", Kind: wire.List, Elem: shapeServiceNamespaceType_, Min: wire.At(1), Max: wire.At(200)}
 	shapeServiceNamespaceType_             = &wire.Shape{Name: "serviceNamespaceType", Kind: wire.String, Min: wire.At(1), Max: wire.At(64), Pattern: `[\w-]*`}
+	shapeServicePassword_                  = &wire.Shape{Name: "servicePassword", Kind: wire.String, Sensitive: true}
 	shapeServiceSpecificCredentialId_      = &wire.Shape{Name: "serviceSpecificCredentialId", Kind: wire.String, Min: wire.At(20), Max: wire.At(128), Pattern: `[\w]+`}
 	shapeServiceSpecificCredentialMetadata = &wire.Shape{Name: "ServiceSpecificCredentialMetadata", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
@@ -971,11 +985,26 @@ var (
 		{Name: "ServiceSpecificCredentialId", Field: "ServiceSpecificCredentialId", Shape: shapeServiceSpecificCredentialId_, Required: true},
 		{Name: "ServiceName", Field: "ServiceName", Shape: shapeServiceName_, Required: true},
 	}}
+	shapeServiceSpecificCredential = &wire.Shape{Name: "ServiceSpecificCredential", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "CreateDate", Field: "CreateDate", Shape: shapeDateType_, Required: true},
+		{Name: "ExpirationDate", Field: "ExpirationDate", Shape: shapeDateType_},
+		{Name: "ServiceName", Field: "ServiceName", Shape: shapeServiceName_, Required: true},
+		{Name: "ServiceUserName", Field: "ServiceUserName", Shape: shapeServiceUserName_},
+		{Name: "ServicePassword", Field: "ServicePassword", Shape: shapeServicePassword_},
+		{Name: "ServiceCredentialAlias", Field: "ServiceCredentialAlias", Shape: shapeServiceCredentialAlias_},
+		{Name: "ServiceCredentialSecret", Field: "ServiceCredentialSecret", Shape: shapeServiceCredentialSecret_},
+		{Name: "ServiceSpecificCredentialId", Field: "ServiceSpecificCredentialId", Shape: shapeServiceSpecificCredentialId_, Required: true},
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
+		{Name: "Status", Field: "Status", Shape: shapeStatusType_, Required: true},
+	}}
 	shapeServiceSpecificCredentialsListType = &wire.Shape{Name: "ServiceSpecificCredentialsListType", Kind: wire.List, Elem: shapeServiceSpecificCredentialMetadata}
 	shapeServiceUserName_                   = &wire.Shape{Name: "serviceUserName", Kind: wire.String, Min: wire.At(0), Max: wire.At(200), Pattern: `[\w+=,.@-]*`}
 	shapeSetDefaultPolicyVersionRequest     = &wire.Shape{Name: "SetDefaultPolicyVersionRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "PolicyArn", Field: "PolicyArn", Shape: shapeArnType_, Required: true},
 		{Name: "VersionId", Field: "VersionId", Shape: shapePolicyVersionIdType_, Required: true},
+	}}
+	shapeSetSecurityTokenServicePreferencesRequest = &wire.Shape{Name: "SetSecurityTokenServicePreferencesRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "GlobalEndpointTokenVersion", Field: "GlobalEndpointTokenVersion", Shape: shapeGlobalEndpointTokenVersion_, Required: true},
 	}}
 	shapeSigningCertificate = &wire.Shape{Name: "SigningCertificate", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_, Required: true},
@@ -1109,8 +1138,13 @@ var (
 		{Name: "Description", Field: "Description", Shape: shapeRoleDescriptionType_},
 		{Name: "MaxSessionDuration", Field: "MaxSessionDuration", Shape: shapeRoleMaxSessionDurationType_},
 	}}
-	shapeUpdateRoleResponse = &wire.Shape{Name: "UpdateRoleResponse", Kind: wire.Structure}
-	shapeUpdateUserRequest  = &wire.Shape{Name: "UpdateUserRequest", Kind: wire.Structure, Members: []wire.Member{
+	shapeUpdateRoleResponse                     = &wire.Shape{Name: "UpdateRoleResponse", Kind: wire.Structure}
+	shapeUpdateServiceSpecificCredentialRequest = &wire.Shape{Name: "UpdateServiceSpecificCredentialRequest", Kind: wire.Structure, Members: []wire.Member{
+		{Name: "UserName", Field: "UserName", Shape: shapeUserNameType_},
+		{Name: "ServiceSpecificCredentialId", Field: "ServiceSpecificCredentialId", Shape: shapeServiceSpecificCredentialId_, Required: true},
+		{Name: "Status", Field: "Status", Shape: shapeStatusType_, Required: true},
+	}}
+	shapeUpdateUserRequest = &wire.Shape{Name: "UpdateUserRequest", Kind: wire.Structure, Members: []wire.Member{
 		{Name: "UserName", Field: "UserName", Shape: shapeExistingUserNameType_, Required: true},
 		{Name: "NewPath", Field: "NewPath", Shape: shapePathType_},
 		{Name: "NewUserName", Field: "NewUserName", Shape: shapeUserNameType_},

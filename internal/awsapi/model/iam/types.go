@@ -276,6 +276,12 @@ type DeleteServiceLinkedRoleOutput struct {
 	DeletionTaskId *string // required
 }
 
+// DeleteServiceSpecificCredentialInput is the model's DeleteServiceSpecificCredentialRequest.
+type DeleteServiceSpecificCredentialInput struct {
+	UserName                    *string
+	ServiceSpecificCredentialId *string // required
+}
+
 // DeleteUserInput is the model's DeleteUserRequest.
 type DeleteUserInput struct {
 	UserName *string // required
@@ -1157,6 +1163,17 @@ type RemoveUserFromGroupInput struct {
 	UserName  *string // required
 }
 
+// ResetServiceSpecificCredentialInput is the model's ResetServiceSpecificCredentialRequest.
+type ResetServiceSpecificCredentialInput struct {
+	UserName                    *string
+	ServiceSpecificCredentialId *string // required
+}
+
+// ResetServiceSpecificCredentialOutput is the model's ResetServiceSpecificCredentialResponse.
+type ResetServiceSpecificCredentialOutput struct {
+	ServiceSpecificCredential *ServiceSpecificCredential
+}
+
 // ResourceSpecificResult is the model's ResourceSpecificResult.
 type ResourceSpecificResult struct {
 	EvalResourceName                  *string                       // required
@@ -1230,10 +1247,29 @@ type ServiceSpecificCredentialMetadata struct {
 	ServiceName                 *string // required
 }
 
+// ServiceSpecificCredential is the model's ServiceSpecificCredential.
+type ServiceSpecificCredential struct {
+	CreateDate                  *time.Time // required
+	ExpirationDate              *time.Time
+	ServiceName                 *string // required
+	ServiceUserName             *string
+	ServicePassword             *string
+	ServiceCredentialAlias      *string
+	ServiceCredentialSecret     *string
+	ServiceSpecificCredentialId *string     // required
+	UserName                    *string     // required
+	Status                      *StatusType // required
+}
+
 // SetDefaultPolicyVersionInput is the model's SetDefaultPolicyVersionRequest.
 type SetDefaultPolicyVersionInput struct {
 	PolicyArn *string // required
 	VersionId *string // required
+}
+
+// SetSecurityTokenServicePreferencesInput is the model's SetSecurityTokenServicePreferencesRequest.
+type SetSecurityTokenServicePreferencesInput struct {
+	GlobalEndpointTokenVersion *GlobalEndpointTokenVersion // required
 }
 
 // SigningCertificate is the model's SigningCertificate.
@@ -1405,6 +1441,13 @@ type UpdateRoleInput struct {
 type UpdateRoleOutput struct {
 }
 
+// UpdateServiceSpecificCredentialInput is the model's UpdateServiceSpecificCredentialRequest.
+type UpdateServiceSpecificCredentialInput struct {
+	UserName                    *string
+	ServiceSpecificCredentialId *string     // required
+	Status                      *StatusType // required
+}
+
 // UpdateUserInput is the model's UpdateUserRequest.
 type UpdateUserInput struct {
 	UserName    *string // required
@@ -1487,6 +1530,12 @@ type DeleteAccessKeyOutput struct{}
 // DeleteAccountAliasOutput has no members.
 type DeleteAccountAliasOutput struct{}
 
+// DeleteAccountPasswordPolicyInput has no members.
+type DeleteAccountPasswordPolicyInput struct{}
+
+// DeleteAccountPasswordPolicyOutput has no members.
+type DeleteAccountPasswordPolicyOutput struct{}
+
 // DeleteGroupOutput has no members.
 type DeleteGroupOutput struct{}
 
@@ -1516,6 +1565,9 @@ type DeleteRolePermissionsBoundaryOutput struct{}
 
 // DeleteRolePolicyOutput has no members.
 type DeleteRolePolicyOutput struct{}
+
+// DeleteServiceSpecificCredentialOutput has no members.
+type DeleteServiceSpecificCredentialOutput struct{}
 
 // DeleteUserOutput has no members.
 type DeleteUserOutput struct{}
@@ -1580,6 +1632,9 @@ type RemoveUserFromGroupOutput struct{}
 // SetDefaultPolicyVersionOutput has no members.
 type SetDefaultPolicyVersionOutput struct{}
 
+// SetSecurityTokenServicePreferencesOutput has no members.
+type SetSecurityTokenServicePreferencesOutput struct{}
+
 // TagInstanceProfileOutput has no members.
 type TagInstanceProfileOutput struct{}
 
@@ -1621,6 +1676,9 @@ type UpdateGroupOutput struct{}
 
 // UpdateOpenIDConnectProviderThumbprintOutput has no members.
 type UpdateOpenIDConnectProviderThumbprintOutput struct{}
+
+// UpdateServiceSpecificCredentialOutput has no members.
+type UpdateServiceSpecificCredentialOutput struct{}
 
 // UpdateUserOutput has no members.
 type UpdateUserOutput struct{}
