@@ -207,7 +207,7 @@ func TestGetSessionToken(t *testing.T) {
 		t.Errorf("became %s, want %s", got, want)
 	}
 	must(c.anywhere.ListProfiles(ctx, &rolesanywhere.ListProfilesInput{}))(t)
-	if err := errOf(c.iam.ListRoles(ctx, &iam.ListRolesInput{})); code(err) != "AccessDenied" {
+	if err := errOf(c.iam.ListRoles(ctx, &iam.ListRolesInput{})); code(err) != "InvalidClientTokenId" {
 		t.Errorf("IAM without MFA: %v", err)
 	}
 	if err := errOf(c.sts.GetSessionToken(ctx, &sts.GetSessionTokenInput{})); code(err) != "AccessDenied" {
