@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"crypto/sha1"
-	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"strings"
 
-	"github.com/rolecall/rolecall/internal/keysource"
+	"github.com/rolecall/rolecall/internal/early/certificate"
 	"github.com/rolecall/rolecall/internal/keysource/pkcs11"
 	"github.com/rolecall/rolecall/internal/keysource/selector"
 )
@@ -29,14 +27,6 @@ func readCertificateData() command {
 		groups: []group{{flagCertificate, flagSelector}, {flagCertificate, flagStoreName}},
 		run:    runReadCertificateData,
 	}
-}
-
-// certificateData is the official helper's answer; the order of the members is part of it.
-type certificateData struct {
-	KeyType    string
-	Data       string // base64 of the DER
-	Serial     string // decimal
-	Algorithms []string
 }
 
 func runReadCertificateData(ctx context.Context, p *program, in *inputs) error {
@@ -67,35 +57,7 @@ func runReadCertificateData(ctx context.Context, p *program, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	return p.output(describe(certs[0]).json())
-}
-
-// json writes the members without a JSON package, whose first use costs more than the rest of the command: digits, base64
-// and names of our own need no escapes.
-func (d certificateData) json() []byte {
-	algorithms := "[]"
-	if len(d.Algorithms) > 0 {
-		algorithms = `["` + strings.Join(d.Algorithms, `","`) + `"]`
-	}
-	return []byte(`{"keyType":"` + d.KeyType + `","certificateData":"` + d.Data + `","serialNumber":"` + d.Serial + `","supportedAlgorithms":` + algorithms + `}`)
-}
-
-func describe(c *x509.Certificate) certificateData {
-	d := certificateData{Data: base64.StdEncoding.EncodeToString(c.Raw), Serial: c.SerialNumber.String(), Algorithms: []string{}}
-	switch c.PublicKeyAlgorithm {
-	case x509.RSA:
-		d.KeyType = "RSA"
-	case x509.ECDSA:
-		d.KeyType = "EC"
-	default:
-		// Nothing is claimed to be supported for other keys; the official helper lists nameless algorithms there.
-		d.KeyType = keysource.MLDSA(c.RawSubjectPublicKeyInfo)
-		return d
-	}
-	for _, hash := range []string{"SHA256", "SHA384", "SHA512"} {
-		d.Algorithms = append(d.Algorithms, d.KeyType+hash)
-	}
-	return d
+	return p.output(certificate.Describe(certs[0]).JSON())
 }
 
 // identities lists certificates as the official helper does.

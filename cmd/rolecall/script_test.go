@@ -20,7 +20,7 @@ func buildProgram(t testing.TB) (binDir string) {
 	t.Helper()
 	binDir = t.TempDir()
 	path := filepath.Join(binDir, ownName)
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=9.8.7", "-o", path, ".")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X github.com/rolecall/rolecall/internal/early.Version=9.8.7", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

@@ -3,14 +3,14 @@ package main
 import (
 	"context"
 	"runtime/debug"
-)
 
-var version string // set by the linker: -X main.version=1.2.3
+	"github.com/rolecall/rolecall/internal/early"
+)
 
 // currentVersion is the linked version, else that of the module, else "devel".
 func currentVersion() string {
-	if version != "" {
-		return version
+	if early.Version != "" {
+		return early.Version
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version

@@ -9,9 +9,6 @@ package credcache
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -29,7 +26,6 @@ const (
 	lockTime    = 2 * time.Minute // for the request of another process
 	retryAfter  = 30 * time.Second
 	sharedError = 5 * time.Second // how long a failure is an answer for those that waited for it
-	version     = 1
 )
 
 // Key is everything that credentials depend on. Two calls with one key may have the same credentials.
@@ -92,7 +88,6 @@ func Open(dir string) (*Cache, error) {
 
 // entry is a file of the cache.
 type entry struct {
-	Version     int
 	Key         string // digest
 	Credentials *credclient.Credentials
 	Obtained    time.Time
@@ -125,10 +120,7 @@ func (e *Failed) Hint() string { return e.Advice }
 // processes, make one request. Valid credentials that are due are replaced by one caller while the others take them as
 // they are, and stay in use if that fails.
 func (c *Cache) Get(ctx context.Context, k *Key, fetch func(context.Context) (*credclient.Credentials, error)) (*credclient.Credentials, error) {
-	digest, err := k.digest()
-	if err != nil {
-		return fetch(ctx)
-	}
+	digest := k.digest()
 	path := filepath.Join(c.dir, digest)
 	began := c.now()
 	e := c.read(path, digest)
@@ -195,8 +187,8 @@ func (c *Cache) read(path, digest string) *entry {
 	if err != nil || !userfile.Private(info) {
 		return &entry{}
 	}
-	e := &entry{}
-	if json.Unmarshal(data, e) != nil || e.Version != version || e.Key != digest {
+	e, ok := decode(data)
+	if !ok || e.Key != digest {
 		return &entry{}
 	}
 	cr := e.Credentials
@@ -217,17 +209,8 @@ func (e *entry) expiresAs(text string) bool {
 
 // write keeps an entry as well as it can: without it the next call makes a request.
 func (c *Cache) write(path, digest string, e *entry) {
-	e.Version, e.Key = version, digest
-	if data, err := json.Marshal(e); err == nil && len(data) <= maxEntry {
+	e.Key = digest
+	if data := e.encode(); len(data) <= maxEntry {
 		_ = userfile.Swap(path, data) // as said
 	}
-}
-
-func (k *Key) digest() (string, error) {
-	data, err := json.Marshal(k)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
 }

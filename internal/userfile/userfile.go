@@ -62,6 +62,10 @@ func (l *Lock) Release() { l.f.Close() }
 // ErrTooLarge is the cause when a file exceeds the limit of [Read].
 var ErrTooLarge = errors.New("the file is too large")
 
+// Open opens a file for reading. It waits for what is a named pipe, as os.Open does, but keeps away from the poller that os
+// files have: setting that up costs a short-lived program more than the reading.
+func Open(path string) (*os.File, error) { return open(path) }
+
 // Read reads a regular file of at most limit bytes, with its state as of the same opening.
 func Read(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	f, err := openRead(path)

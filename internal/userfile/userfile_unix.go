@@ -15,7 +15,36 @@ func openLock(path string) (*os.File, error) {
 
 // openRead does not wait for the writer of a named pipe that somebody put in the file's place.
 func openRead(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	fd, err := openFD(path, syscall.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.SetNonblock(fd, false); err != nil { // os would give it to the poller
+		syscall.Close(fd)
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+func open(path string) (*os.File, error) {
+	fd, err := openFD(path, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+func openFD(path string, flags int) (int, error) {
+	for {
+		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|flags, 0)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return 0, &fs.PathError{Op: "open", Path: path, Err: err}
+		default:
+			return fd, nil
+		}
+	}
 }
 
 func lockFile(f *os.File) error {

@@ -10,7 +10,9 @@ import (
 
 func openLock(path string) (*os.File, error) { return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) }
 
-func openRead(path string) (*os.File, error) { return os.Open(path) }
+func openRead(path string) (*os.File, error) { return open(path) }
+
+func open(path string) (*os.File, error) { return os.Open(path) }
 
 func lockFile(f *os.File) error {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,

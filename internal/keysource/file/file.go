@@ -14,11 +14,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"runtime"
 
 	"github.com/rolecall/rolecall/internal/keysource"
 	"github.com/rolecall/rolecall/internal/keysource/pkcs12"
+	"github.com/rolecall/rolecall/internal/userfile"
 )
 
 // maxFile bounds every file that is read, in bytes.
@@ -230,7 +230,7 @@ func (s *Source) bytes(path string) ([]byte, fs.FileMode, error) {
 
 // readBounded reads a file of at most maxFile bytes, and its mode.
 func readBounded(path string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(path)
+	f, err := userfile.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}
