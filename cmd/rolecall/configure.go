@@ -14,6 +14,7 @@ import (
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/credfile"
 	"github.com/rolecall/rolecall/internal/keysource"
+	"github.com/rolecall/rolecall/internal/processline"
 	"github.com/rolecall/rolecall/internal/userfile"
 )
 
@@ -229,7 +230,7 @@ func (p *program) processLine(in *inputs) (string, error) {
 			words = append(words, "--"+f.name, v)
 		}
 	}
-	line, err := commandLine(words, runtime.GOOS)
+	line, err := processline.Join(words, runtime.GOOS)
 	if err != nil {
 		return "", &problem{"the command cannot be written into a config file: " + err.Error(), "rename the file or folder"}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rolecall/rolecall/internal/credclient"
 	"github.com/rolecall/rolecall/internal/credfile"
+	"github.com/rolecall/rolecall/internal/processline"
 	"github.com/rolecall/rolecall/internal/userfile"
 )
 
@@ -141,7 +142,7 @@ func (x *examination) profile() bool {
 		x.add("profile", bad, text, "write it with rolecall configure --profile "+name)
 		return false
 	}
-	words, err := splitLine(line, runtime.GOOS)
+	words, err := processline.Split(line, runtime.GOOS)
 	if err != nil || len(words) < 2 {
 		x.add("profile", bad, "the credential_process cannot be split into words", "write it with rolecall configure --force")
 		return false

@@ -58,6 +58,7 @@ var tiers = []struct {
 	{"internal/keysource", 1},
 	{"internal/credclient", 2},
 	{"internal/early", 0},
+	{"internal/processline", 0},
 	{"internal/early/certificate", 2},
 	{"internal/userfile", 0},
 	{"internal/credfile", 1},

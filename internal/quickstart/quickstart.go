@@ -13,10 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/awsclient"
+	"github.com/rolecall/rolecall/internal/processline"
 	"github.com/rolecall/rolecall/internal/server"
 )
 
@@ -281,11 +283,12 @@ func (q *run) awsConfig(context.Context) (string, error) {
 		"--certificate", q.workload.certFile, "--private-key", q.workload.keyFile,
 		"--trust-anchor-arn", q.anchorARN, "--profile-arn", q.profileARN, "--role-arn", q.roleARN,
 	}
-	for i, word := range command {
-		command[i] = quoteWord(word)
+	line, err := processline.Join(command, runtime.GOOS)
+	if err != nil {
+		return "", err
 	}
 	text := fmt.Sprintf("[profile %s]\nregion = %s\nendpoint_url = %s\nca_bundle = %s\ncredential_process = %s\n",
-		profileName, region, q.endpoint, q.caBundle, strings.Join(command, " "))
+		profileName, region, q.endpoint, q.caBundle, line)
 	return q.configFile, os.WriteFile(q.configFile, []byte(text), 0o600)
 }
 

@@ -1,4 +1,8 @@
-package main
+// Package processline writes and reads the value of credential_process in an AWS config file: words in a line. It reads no
+// config file and starts nothing.
+//
+// Start with [Join] and [Split].
+package processline
 
 import (
 	"errors"
@@ -12,8 +16,9 @@ import (
 // plainWord are the characters that mean nothing to any of them.
 const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_-+=:,./"
 
-// commandLine joins words for the system, "windows" or another.
-func commandLine(words []string, system string) (string, error) {
+// Join writes words as a line for the system, a runtime.GOOS of which only "windows" matters. What no quoting keeps, such as
+// a line end, is an error.
+func Join(words []string, system string) (string, error) {
 	var out []string
 	for _, w := range words {
 		if strings.ContainsAny(w, "\r\n\x00") {
@@ -81,8 +86,8 @@ func windowsWord(w string) (string, error) {
 	return head + `"` + w + strings.Repeat(`\`, len(w)-len(strings.TrimRight(w, `\`))) + `"`, nil
 }
 
-// splitLine is what the AWS CLI makes of a credential_process line.
-func splitLine(line, system string) ([]string, error) {
+// Split is what the AWS CLI on the system makes of a line. A quote that is not closed is an error.
+func Split(line, system string) ([]string, error) {
 	if system == "windows" {
 		return splitWindows(line)
 	}

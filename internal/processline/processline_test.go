@@ -1,4 +1,4 @@
-package main
+package processline
 
 import (
 	"encoding/json"
@@ -20,11 +20,11 @@ func wordCases() [][]string {
 func TestWordsPOSIX(t *testing.T) {
 	const script = `import json,sys;from botocore.compat import compat_shell_split as s;print(json.dumps(s(sys.argv[1],sys.argv[2])))`
 	for _, words := range wordCases() {
-		line, err := commandLine(words, "linux")
+		line, err := Join(words, "linux")
 		if err != nil || strings.Contains(line, " #") || strings.Contains(line, " ;") {
 			t.Fatalf("%q: %q, %v", words, line, err)
 		}
-		if got, err := splitLine(line, "linux"); err != nil || !slices.Equal(got, words) {
+		if got, err := Split(line, "linux"); err != nil || !slices.Equal(got, words) {
 			t.Errorf("%s: own reader sees %q, %v", line, got, err)
 		}
 		out, err := exec.Command("sh", "-c", `printf '%s\n' `+line).Output()
@@ -39,11 +39,11 @@ func TestWordsPOSIX(t *testing.T) {
 		{`C:\Program Files\rolecall\rolecall.exe`, `C:\a b\`, "plain", "", "Key=x509Subject,Value=CN=my host", `\\share\a b`},
 		{`C:\x\rolecall.exe`, "a&b", `C:\a\`},
 	} {
-		line, err := commandLine(words, "windows")
+		line, err := Join(words, "windows")
 		if err != nil || line[0] == '"' {
 			t.Fatalf("%q: %q, %v", words, line, err)
 		}
-		if got, err := splitLine(line, "windows"); err != nil || !slices.Equal(got, words) {
+		if got, err := Split(line, "windows"); err != nil || !slices.Equal(got, words) {
 			t.Errorf("%s: own reader sees %q, %v", line, got, err)
 		}
 		if got := pythonSplit(t, script, line, "win32"); !slices.Equal(got, words) {
@@ -51,7 +51,7 @@ func TestWordsPOSIX(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{`a"b`, "%PATH%", "a #b", "a\nb"} {
-		if line, err := commandLine([]string{bad}, "windows"); err == nil {
+		if line, err := Join([]string{bad}, "windows"); err == nil {
 			t.Errorf("%q became %q", bad, line)
 		}
 	}
@@ -70,22 +70,22 @@ func pythonSplit(t *testing.T, script, line, system string) []string {
 	return words
 }
 
-// FuzzSplitLine: no line breaks the readers, and what they read can be written again.
-func FuzzSplitLine(f *testing.F) {
+// FuzzSplit: no line breaks the readers, and what they read can be written again.
+func FuzzSplit(f *testing.F) {
 	f.Add(`/a' 'b "c\"d" e\ f`)
 	f.Add("\x87'\x87")
 	f.Add(`C:"\Program Files\x.exe" a\\"b c" "`)
 	f.Fuzz(func(t *testing.T, line string) {
 		for _, system := range []string{"linux", "windows"} {
-			words, err := splitLine(line, system)
+			words, err := Split(line, system)
 			if err != nil {
 				continue
 			}
-			again, err := commandLine(words, system)
+			again, err := Join(words, system)
 			if err != nil {
 				continue
 			}
-			if got, err := splitLine(again, system); err != nil || !slices.Equal(got, words) {
+			if got, err := Split(again, system); err != nil || !slices.Equal(got, words) {
 				t.Errorf("%s: %q is %q, then %q: %v", system, line, words, got, err)
 			}
 		}
