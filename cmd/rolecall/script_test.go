@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -34,9 +35,13 @@ func buildProgram(t testing.TB) (binDir string) {
 // TestScripts runs testdata/script/*.txtar against the built program. Each script has a server of its own, which checks
 // the signature of every request with sigv4 and writes what came to the file "requests"; see stub_test.go.
 func TestScripts(t *testing.T) {
-	binDir := buildProgram(t)
+	runScripts(t, "testdata/script", buildProgram(t), nil)
+}
+
+// runScripts runs the scripts of a folder, with further environment variables.
+func runScripts(t *testing.T, folder, binDir string, further [][2]string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 folder,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
@@ -48,22 +53,33 @@ func TestScripts(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(env.WorkDir, "server.pem"), s.certificate(), 0o644); err != nil {
 				return err
 			}
+			ca, err := startCAStub(filepath.Join(env.WorkDir, "enrolled"))
+			if err != nil {
+				return err
+			}
+			env.Defer(ca.Close)
+			if err := os.WriteFile(filepath.Join(env.WorkDir, "est.pem"), []byte(certificatePEM(ca.Certificate().Raw)), 0o644); err != nil {
+				return err
+			}
 			proxy := startProxy(s.Listener.Addr().String())
 			env.Defer(proxy.Close)
-			for _, kv := range [][2]string{
+			for _, kv := range append([][2]string{
 				{"PATH", binDir + string(os.PathListSeparator) + env.Getenv("PATH")},
 				{"URL", s.URL}, {"PLAIN", s.plain.URL},
 				{"AWS_CA_BUNDLE", filepath.Join(env.WorkDir, "server.pem")},
 				{"ANCHOR", anchorARN}, {"PROFILE", profileARN}, {"ROLE", roleARN},
-				{"PROXY", proxy.URL},
+				{"PROXY", proxy.URL}, {"EST", ca.URL}, {"FINGERPRINT", fmt.Sprintf("%x", sha256.Sum256(ca.Certificate().Raw))},
+				{"CA", "arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/1"},
 				{"HOME", ""}, {"XDG_CACHE_HOME", ""}, // no session cache but in the script that is about it
-			} {
+			}, further...) {
 				env.Setenv(kv[0], kv[1])
 			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"session": cmdSession,
+			"run":     cmdRun,
+			"each":    cmdEach,
 			"bytes":   cmdBytes,
 			"count":   cmdCount,
 			"lines":   cmdLines,

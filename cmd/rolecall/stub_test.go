@@ -51,15 +51,26 @@ const granted = `{"credentialSet":[{"assumedRoleUser":{"arn":"a","assumedRoleId"
 	`"secretAccessKey":"SECRET/key+1","sessionToken":"TOKEN==","expiration":"2031-02-03T04:05:06.789Z"},"packedPolicySize":3,` +
 	`"roleArn":"r","sourceIdentity":"CN=x"}],"subjectArn":"s"}`
 
+// assumed is the answer under /sts.
+const assumed = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>ASIATESTKEY</AccessKeyId>` +
+	`<SecretAccessKey>SECRET/key+1</SecretAccessKey><SessionToken>TOKEN==</SessionToken><Expiration>2031-02-03T04:05:06Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
+
 func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	verdict := verify(r, body)
+	verdict := "sts"
+	if !strings.HasPrefix(r.URL.Path, "/sts") {
+		verdict = verify(r, body)
+	}
 	s.mu.Lock()
 	s.seen++
 	n := s.seen
 	s.record(r, body, verdict)
 	s.mu.Unlock()
 	w.Header().Set("X-Amzn-Requestid", "req-"+strconv.Itoa(n))
+	if verdict == "sts" {
+		io.WriteString(w, assumed)
+		return
+	}
 	if strings.HasPrefix(r.URL.Path, "/clock") {
 		w.Header().Set("Date", time.Now().Add(-11*time.Minute).UTC().Format(http.TimeFormat))
 	}

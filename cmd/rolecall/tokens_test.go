@@ -77,11 +77,7 @@ func (k *tokens) session(args ...string) string {
 // Keys on a PKCS#11 token sign through rolecall-pkcs11, which lies beside the program.
 func TestPKCS11(t *testing.T) {
 	k := newTokens(t)
-	build := exec.Command("go", "build", "-o", filepath.Join(k.binDir, pkcs11.ProgramName), "../rolecall-pkcs11")
-	build.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build (it needs gcc, see scripts/deps): %v\n%s", err, out)
-	}
+	buildCompanion(t, k.binDir)
 	hsm := softhsm.New(t)
 	root := softhsm.Issue(t, "ec", "CA root", nil)
 	middle := softhsm.Issue(t, "ec", "CA middle", root)
@@ -163,5 +159,34 @@ func TestTPM(t *testing.T) {
 	}
 	if n := device.Transient(); n != 0 {
 		t.Errorf("%d objects are left in the TPM", n)
+	}
+}
+
+// TestTokenScripts runs testdata/script-tokens/*.txtar with a token and a TPM.
+func TestTokenScripts(t *testing.T) {
+	k := newTokens(t)
+	buildCompanion(t, k.binDir)
+	hsm, device, ca := softhsm.New(t), swtpm.New(t), softhsm.Issue(t, "ec", "CA", nil)
+	ec, careful := softhsm.Issue(t, "ec", "ec", ca), softhsm.Issue(t, "ec", "careful", ca)
+	hsm.Put("ec", "01", ec.Key, ec.Cert)
+	hsm.Put("careful", "03", careful.Key, careful.Cert, "--always-auth")
+	key := func(name, password string, handle tpm2.TPMHandle) string {
+		template := swtpm.RSA(tpm2.TPMAlgNull)
+		template.Password = password
+		return k.writeCert(name, softhsm.Certify(t, nil, device.Persistent(template, handle), name, ca))
+	}
+	runScripts(t, "testdata/script-tokens", k.binDir, [][2]string{
+		{"MODULE", hsm.Module}, {"SOFTHSM2_CONF", hsm.Config}, {"TPM_DEVICE", device.Path},
+		{"TPM_CERT", key("tpm.pem", "sesame", 0x81000101)}, {"TPM_OPEN", key("tpmopen.pem", "", 0x81000102)},
+	})
+}
+
+// buildCompanion puts rolecall-pkcs11 beside the program.
+func buildCompanion(t *testing.T, binDir string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", filepath.Join(binDir, pkcs11.ProgramName), "../rolecall-pkcs11")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build (it needs gcc, see scripts/deps): %v\n%s", err, out)
 	}
 }
