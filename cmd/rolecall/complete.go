@@ -6,57 +6,30 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/rolecall/rolecall/internal/keysource"
-	"github.com/rolecall/rolecall/internal/keysource/file"
+	"github.com/rolecall/rolecall/internal/keysource/find"
 )
+
+// asker asks a person; nil: there is none.
+type asker func(question string) (string, error)
 
 // complete finds or asks for what configure needs and has not been given.
 func (p *program) complete(ctx context.Context, in *inputs) error {
 	ask := p.asker()
-	for _, flag := range []string{flagAnchor, flagProfileARN, flagRole} {
-		if in.text(flag) == "" && ask != nil {
-			v, err := ask(map[string]string{flagAnchor: "Trust anchor ARN", flagProfileARN: "Profile ARN", flagRole: "Role ARN"}[flag])
-			if err != nil {
-				return err
-			}
-			in.set(flag, v)
-		}
+	if err := p.completeARNs(ctx, in, ask); err != nil {
+		return err
 	}
 	named := false
 	for _, flag := range []string{flagCertificate, flagCertStore, flagSelector, flagStoreName, flagLatest} {
 		named = named || in.isSet(flag)
 	}
-	var found []file.Pair
 	if !named {
-		found = p.identities(ctx)
-		if len(found) > 0 {
-			chosen := found[0]
-			if len(found) > 1 {
-				i, err := choose(ask, found)
-				if err != nil {
-					return err
-				}
-				chosen = found[i]
-			}
-			in.set(flagCertificate, chosen.Where)
-			if chosen.Key != chosen.Where {
-				in.set(flagPrivateKey, chosen.Key)
-			}
-		} else if ask != nil {
-			for _, flag := range []string{flagCertificate, flagPrivateKey} {
-				v, err := ask(map[string]string{flagCertificate: "Certificate (file or pkcs11: URI)", flagPrivateKey: "Private key (empty: with the certificate)"}[flag])
-				if err != nil {
-					return err
-				}
-				if v != "" {
-					in.set(flag, v)
-				}
-			}
+		if err := p.completeIdentity(ctx, in, ask); err != nil {
+			return err
 		}
 	}
 	var missing []string
@@ -65,7 +38,7 @@ func (p *program) complete(ctx context.Context, in *inputs) error {
 			missing = append(missing, "--"+flag)
 		}
 	}
-	if !named && in.text(flagCertificate) == "" {
+	if !named && in.text(flagCertificate) == "" && in.text(flagSelector) == "" {
 		missing = append(missing, "--"+flagCertificate)
 	}
 	if len(missing) > 0 {
@@ -74,84 +47,91 @@ func (p *program) complete(ctx context.Context, in *inputs) error {
 	return nil
 }
 
-func (in *inputs) set(name, value string) { in.values[name], in.given[name] = value, true }
-
-// identityFolders are where certificates are looked for, in order. Folders in them count as well.
-func (p *program) identityFolders() []string {
-	var list []string
-	if dir := p.getenv("XDG_CONFIG_HOME"); dir != "" {
-		list = append(list, filepath.Join(dir, ownName))
+// completeIdentity looks for a certificate and its key, tells where, and asks which one or, if there is none, for its name.
+func (p *program) completeIdentity(ctx context.Context, in *inputs, ask asker) error {
+	found := p.search(ctx, find.Places(find.Config{Getenv: p.getenv, GOOS: runtime.GOOS, Module: in.text(flagPKCS11Lib)}))
+	if len(found) > 0 {
+		var list []string
+		for _, id := range found {
+			list = append(list, id.String())
+		}
+		i, err := choose(ask, "certificate", "name one with --certificate and --private-key, or --cert-selector", list)
+		if err != nil {
+			return err
+		}
+		for _, f := range found[i].Flags {
+			in.set(f[0], f[1])
+		}
+		return nil
 	}
-	for _, name := range []string{"HOME", "USERPROFILE"} {
-		if home := p.getenv(name); home != "" {
-			list = append(list, filepath.Join(home, ".config", ownName), filepath.Join(home, "."+ownName))
-		}
+	if ask == nil {
+		return nil
 	}
-	for _, name := range []string{"APPDATA", "LOCALAPPDATA", "PROGRAMDATA"} {
-		if dir := p.getenv(name); dir != "" {
-			list = append(list, filepath.Join(dir, ownName))
+	for _, q := range [][2]string{
+		{flagCertificate, "Certificate (file or pkcs11: URI)"},
+		{flagPrivateKey, "Private key (file, pkcs11: URI or handle:0x81… of a TPM; empty: with the certificate)"},
+	} {
+		v, err := ask(q[1])
+		if err != nil {
+			return err
 		}
-	}
-	return append(list, "/etc/rolecall")
-}
-
-// maxFolders bounds the folders that are looked into.
-const maxFolders = 64
-
-// identities are the usable certificates with keys in the first folder that has any. What cannot be read is passed over.
-func (p *program) identities(ctx context.Context) []file.Pair {
-	looked := 0
-	for _, dir := range p.identityFolders() {
-		dirs := []string{dir}
-		entries, _ := os.ReadDir(dir) // none: there is nothing to find
-		for _, e := range entries {
-			if e.IsDir() {
-				dirs = append(dirs, filepath.Join(dir, e.Name()))
-			}
-		}
-		var usable []file.Pair
-		for _, d := range dirs {
-			if looked++; looked > maxFolders {
-				break
-			}
-			pairs, err := (&file.Store{Path: d}).Pairs(ctx)
-			if err != nil {
-				continue
-			}
-			for _, c := range pairs {
-				if !c.Certificate.IsCA && keysource.Validity(c.Certificate, time.Now()) == "" {
-					usable = append(usable, c)
-				}
-			}
-		}
-		if len(usable) > 0 {
-			return usable
+		if v != "" {
+			in.set(q[0], v)
 		}
 	}
 	return nil
 }
 
-func choose(ask func(string) (string, error), found []file.Pair) (int, error) {
+// search gives what the first place has that has anything, and tells of every place that it has looked into.
+func (p *program) search(ctx context.Context, places []find.Place) []find.Identity {
+	for _, place := range places {
+		list, err := place.Look(ctx)
+		switch {
+		case err != nil:
+			p.tell(place.Name + ": " + err.Error())
+		case len(list) == 0:
+			p.tell(place.Name + ": no certificate with a key")
+		case len(list) == 1:
+			p.tell(place.Name + ": found " + list[0].String())
+			return list
+		default:
+			p.tell(fmt.Sprintf("%s: found %d certificates", place.Name, len(list)))
+			return list
+		}
+	}
+	return nil
+}
+
+func (p *program) tell(text string) { fmt.Fprintf(p.stderr, "%s\n", printable(text)) }
+
+func (in *inputs) set(name, value string) { in.values[name], in.given[name] = value, true }
+
+// choose gives the index of the one that is meant: the only one, or what a person says. Without a person several are an error
+// with the list.
+func choose(ask asker, what, hint string, list []string) (int, error) {
+	if len(list) == 1 {
+		return 0, nil
+	}
 	var b strings.Builder
-	for i, c := range found {
-		fmt.Fprintf(&b, "%d) %s\n", i+1, printable(c.String()))
+	for i, text := range list {
+		fmt.Fprintf(&b, "%d) %s\n", i+1, printable(text))
 	}
 	if ask == nil {
-		return 0, &problem{fmt.Sprintf("%d certificates could be meant: %s", len(found), strings.ReplaceAll(strings.TrimSpace(b.String()), "\n", "; ")), "name one with --certificate and --private-key"}
+		return 0, &problem{fmt.Sprintf("%d %ss could be meant: %s", len(list), what, strings.ReplaceAll(strings.TrimSpace(b.String()), "\n", "; ")), hint}
 	}
-	answer, err := ask(b.String() + "Which certificate")
+	answer, err := ask(b.String() + "Which " + what)
 	if err != nil {
 		return 0, err
 	}
 	n, err := strconv.Atoi(answer)
-	if err != nil || n < 1 || n > len(found) {
+	if err != nil || n < 1 || n > len(list) {
 		return 0, &problem{fmt.Sprintf("%q is not one of the numbers", answer), ""}
 	}
 	return n - 1, nil
 }
 
 // asker asks at the terminal; nil: standard input is none.
-func (p *program) asker() func(string) (string, error) {
+func (p *program) asker() asker {
 	f, ok := p.stdin.(*os.File)
 	if !ok || !isTerminal(f) {
 		return nil
@@ -166,3 +146,6 @@ func (p *program) asker() func(string) (string, error) {
 		return strings.TrimSpace(line), nil
 	}
 }
+
+// listTime bounds the questions to the server.
+const listTime = 20 * time.Second

@@ -31,10 +31,14 @@ func configure() command {
 		name:  "configure",
 		short: "Write a profile with credential_process into the AWS config file",
 		long: `Puts a profile into AWS_CONFIG_FILE, or ~/.aws/config, whose credential_process is this program with
-the flags given here. Without a certificate among them it looks for one with its key in the
-configuration folder of rolecall, in ~/.rolecall and in /etc/rolecall, and in folders in these. What
-is missing is asked for at a terminal, or is an error. Key and certificate are loaded and the ARNs
-compared before anything is written.
+the flags given here. Without a certificate among them it looks for one with its key, and tells where:
+in the folders of rolecall (its configuration folder, ~/.rolecall, /etc/rolecall and those in them,
+/var/lib/rolecall-ad), at what certmonger tracks, in the folders of Debian, Fedora and Puppet, on
+Windows and macOS in the certificate stores, and on PKCS#11 tokens if a module is configured. Of
+several in one place it asks which. Trust anchor, profile and role are taken from the server's lists
+if credentials that may read them are at hand, as for the AWS CLI. What is still missing is asked for
+at a terminal, or is an error. Key and certificate are loaded and the ARNs compared before anything
+is written.
 
 The rest of the file stays as it is, to the byte. The file is locked, replaced as a whole, and then
 only its owner can use it. --remove takes the profile out again and puts back what it replaced.`,

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,33 @@ const granted = `{"credentialSet":[{"assumedRoleUser":{"arn":"a","assumedRoleId"
 	`"secretAccessKey":"SECRET/key+1","sessionToken":"TOKEN==","expiration":"2031-02-03T04:05:06.789Z"},"packedPolicySize":3,` +
 	`"roleArn":"r","sourceIdentity":"CN=x"}],"subjectArn":"s"}`
 
+// verifyKey checks the signature of the key that the scripts have in the environment.
+func verifyKey(r *http.Request, body []byte) string {
+	claims, err := sigv4.Parse(r)
+	if err != nil {
+		return "parse: " + err.Error()
+	}
+	key := sigv4.DeriveKey("secret", time.Now().UTC().Format("20060102"), claims.Region, "rolesanywhere")
+	if err := claims.Verify(r, key, &sigv4.Check{Now: time.Now(), BodySHA256: sha256.Sum256(body)}); err != nil {
+		return "signature: " + err.Error()
+	}
+	return "verified"
+}
+
+// offers lists trust anchors or profiles: under /one one of each that is switched on, and else two, on two pages.
+func offers(w io.Writer, scenario, what, token string) {
+	switch {
+	case what == "trustanchors":
+		fmt.Fprintf(w, `{"trustAnchors":[{"trustAnchorArn":%q,"name":"machines","enabled":true},{"trustAnchorArn":"arn:off","name":"old","enabled":false}]}`, anchorARN)
+	case scenario == "one":
+		fmt.Fprintf(w, `{"profiles":[{"profileArn":%q,"name":"backups","enabled":true,"roleArns":[%q]}]}`, profileARN, roleARN)
+	case token == "":
+		fmt.Fprintf(w, `{"profiles":[{"profileArn":%q,"name":"others","enabled":true,"roleArns":[]}],"nextToken":"a b"}`, profileARN+"2")
+	case token == "a b":
+		fmt.Fprintf(w, `{"profiles":[{"profileArn":%q,"name":"backups","enabled":true,"roleArns":[%q,%q]}]}`, profileARN, roleARN+"2", roleARN)
+	}
+}
+
 // assumed is the answer under /sts.
 const assumed = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>ASIATESTKEY</AccessKeyId>` +
 	`<SecretAccessKey>SECRET/key+1</SecretAccessKey><SessionToken>TOKEN==</SessionToken><Expiration>2031-02-03T04:05:06Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
@@ -58,7 +86,10 @@ const assumed = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-0
 func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	verdict := "sts"
-	if !strings.HasPrefix(r.URL.Path, "/sts") {
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/trustanchors"), strings.HasSuffix(r.URL.Path, "/profiles"):
+		verdict = verifyKey(r, body)
+	case !strings.HasPrefix(r.URL.Path, "/sts"):
 		verdict = verify(r, body)
 	}
 	s.mu.Lock()
@@ -79,6 +110,10 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	scenario := strings.Split(r.URL.Path, "/")[1]
+	if r.Method == http.MethodGet {
+		offers(w, scenario, path.Base(r.URL.Path), r.URL.Query().Get("nextToken"))
+		return
+	}
 	if status, ok := strings.CutPrefix(scenario, "twice-"); ok && n <= 2 {
 		code, _ := strconv.Atoi(status)
 		refuse(w, code, "InternalServerException", "try again")

@@ -56,6 +56,7 @@ var tiers = []struct {
 	{"internal/quickstart", 10},
 	{"cmd/rolecalld", 11},
 	{"internal/keysource", 1},
+	{"internal/keysource/find", 2},
 	{"internal/credclient", 2},
 	{"internal/early", 0},
 	{"internal/processline", 0},

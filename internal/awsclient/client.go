@@ -59,7 +59,7 @@ func New(endpoint, caFile, region string) (*Client, error) {
 			return nil, fmt.Errorf("no certificate in %s", caFile)
 		}
 	}
-	transport := &http.Transport{TLSClientConfig: config}
+	transport := &http.Transport{TLSClientConfig: config, Proxy: http.ProxyFromEnvironment}
 	return &Client{endpoint: strings.TrimRight(endpoint, "/"), region: region, http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}, nil
 }
 
@@ -100,11 +100,14 @@ func (c *Client) do(ctx context.Context, k Keys, service, method, path, contentT
 	return out, nil
 }
 
-// REST makes one REST-JSON call. Segments of path that come from elsewhere are escaped by the caller.
+// REST makes one REST-JSON call; without in it has no body. Segments of path that come from elsewhere are escaped by the caller.
 func (c *Client) REST(ctx context.Context, k Keys, service, method, path string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
 	}
 	answer, err := c.do(ctx, k, service, method, path, "application/json", "", body)
 	if err != nil {

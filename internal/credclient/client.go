@@ -190,6 +190,22 @@ func Resolve(cfg Config, in *Request) (region arn.Region, endpoints []string, er
 	return region, endpoints, nil
 }
 
+// Endpoints gives the base URLs of Roles Anywhere in a region, in order of preference. It sends nothing.
+func Endpoints(cfg Config, region arn.Region) ([]string, error) {
+	if cfg.Getenv == nil {
+		cfg.Getenv = func(string) string { return "" }
+	}
+	if !validRegion(region) {
+		return nil, problemf("pass --region, for example --region eu-central-1", "%q is not a region name", string(region))
+	}
+	bases, err := endpoints(&cfg, region)
+	var list []string
+	for _, u := range bases {
+		list = append(list, u.String())
+	}
+	return list, err
+}
+
 func resolve(cfg *Config, in *Request) (arn.Region, []*url.URL, error) {
 	region, err := regionOf(cfg, in)
 	if err == nil {
