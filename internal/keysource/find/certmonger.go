@@ -50,6 +50,6 @@ func trackedFiles(data []byte) (certificate, key string, ok bool) {
 		}
 	}
 	certificate, key = values["cert_storage_location"], values["key_storage_location"]
-	ok = values["cert_storage_type"] == "FILE" && values["key_storage_type"] == "FILE" && filepath.IsAbs(certificate) && filepath.IsAbs(key)
+	ok = values["cert_storage_type"] == "FILE" && values["key_storage_type"] == "FILE" && filepath.IsAbs(certificate) && filepath.IsAbs(key) && !strings.ContainsAny(certificate+key, "\r\x00")
 	return certificate, key, ok
 }
