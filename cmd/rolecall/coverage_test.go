@@ -32,6 +32,8 @@ func scripted(line string) (commands, flags []string) {
 		return []string{"credential-process"}, append(flags, flagRole, flagProfileARN, flagAnchor)
 	case "run":
 		return words[1:2], append(flagsOf(line), flagRole, flagProfileARN, flagAnchor, flagEndpoint)
+	case "broken":
+		return []string{"doctor"}, append(flagsOf(line), flagRole, flagProfileARN, flagAnchor, flagEndpoint)
 	case "each":
 		commands = sessionCommands()
 		if words[1] == "-not" {
@@ -96,5 +98,45 @@ func TestScripted(t *testing.T) {
 		if got := strings.Join(commands, " ") + ": " + strings.Join(flags, " "); strings.TrimSpace(got) != want {
 			t.Errorf("%s: got %q, want %q", line, got, want)
 		}
+	}
+}
+
+// Each check of the doctor is broken by a script, and nothing but it, and is explained in the documentation.
+func TestEveryCheckIsBroken(t *testing.T) {
+	var source, script, page []byte
+	sources, err := filepath.Glob("doctor*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(sources, "testdata/script/doctor-each.txtar", "../../docs/client.md") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case strings.HasSuffix(path, ".txtar"):
+			script = text
+		case strings.HasSuffix(path, ".md"):
+			page = text
+		case !strings.HasSuffix(path, "_test.go"):
+			source = append(source, text...)
+		}
+	}
+	seen := map[string]bool{}
+	for _, m := range regexp.MustCompile(`x\.(?:add|fail)\("([a-z]+)"`).FindAllSubmatch(source, -1) {
+		check := string(m[1])
+		if seen[check] {
+			continue
+		}
+		seen[check] = true
+		if !regexp.MustCompile(`(?m)^broken '` + check + `  `).Match(script) {
+			t.Errorf("no script breaks %q alone", check)
+		}
+		if !strings.Contains(string(page), "`"+check+"`") {
+			t.Errorf("docs/client.md does not explain the check %q", check)
+		}
+	}
+	if len(seen) < 15 {
+		t.Errorf("%d checks: %v", len(seen), seen)
 	}
 }

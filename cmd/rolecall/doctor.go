@@ -44,12 +44,20 @@ const (
 	skipped status = "skip" // something before it failed
 )
 
-// finding is one line of the doctor's report.
+// finding is one line of the doctor's report. Its JSON, and the names of the checks, are in docs/client.md: programs read them.
 type finding struct {
-	Check  string `json:"check"`
-	Status status `json:"status"`
-	Text   string `json:"text"`
-	Hint   string `json:"hint,omitempty"`
+	Check   string   `json:"check"`
+	Status  status   `json:"status"`
+	Text    string   `json:"text"`
+	Details []string `json:"details,omitempty"`
+	Hint    string   `json:"hint,omitempty"`
+}
+
+// doctorReport is the answer of --json. Members may be added; Version changes when one goes or means something else.
+type doctorReport struct {
+	Version int       `json:"version"`
+	OK      bool      `json:"ok"`
+	Checks  []finding `json:"checks"`
 }
 
 // examination is one run of the doctor.
@@ -60,7 +68,7 @@ type examination struct {
 }
 
 func (x *examination) add(check string, s status, text, hint string) {
-	x.list = append(x.list, finding{check, s, printable(text), printable(hint)})
+	x.list = append(x.list, finding{Check: check, Status: s, Text: printable(text), Hint: printable(hint)})
 }
 
 // fail adds an error, with its own advice where it has some.
@@ -71,6 +79,13 @@ func (x *examination) fail(check string, err error) {
 		hint = hinted.Hint()
 	}
 	x.add(check, bad, err.Error(), hint)
+	var detailed interface{ Details() []string }
+	if errors.As(err, &detailed) {
+		for _, line := range detailed.Details() {
+			f := &x.list[len(x.list)-1]
+			f.Details = append(f.Details, printable(line))
+		}
+	}
 }
 
 func (x *examination) count(s status) int {
@@ -190,10 +205,7 @@ func (x *examination) report(in *inputs) error {
 	var out []byte
 	var err error
 	if in.truth(flagJSON) {
-		out, err = plainJSON(struct {
-			OK     bool      `json:"ok"`
-			Checks []finding `json:"checks"`
-		}{failed == 0, x.list})
+		out, err = plainJSON(doctorReport{1, failed == 0, x.list})
 	} else {
 		out = x.text(x.program.signs())
 	}
@@ -221,8 +233,12 @@ func (x *examination) text(signs map[status]string) []byte {
 	var b strings.Builder
 	for _, f := range x.list {
 		fmt.Fprintf(&b, "%s  %-12s %s\n", signs[f.Status], f.Check, f.Text)
+		further := f.Details
 		if f.Hint != "" {
-			fmt.Fprintf(&b, "%s  %-12s hint: %s\n", strings.Repeat(" ", len([]rune(signs[f.Status]))), "", f.Hint)
+			further = append(slices.Clip(further), "hint: "+f.Hint)
+		}
+		for _, line := range further {
+			fmt.Fprintf(&b, "%s  %-12s %s\n", strings.Repeat(" ", len([]rune(signs[f.Status]))), "", line)
 		}
 	}
 	return []byte(b.String())

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 // identity checks files, key and certificate; nil: there is none to go on with.
 func (x *examination) identity(ctx context.Context) *keysource.Identity {
+	x.secretFiles()
 	src, err := source(x.in)
 	if err != nil {
 		x.fail("identity", err)
@@ -43,6 +45,19 @@ func (x *examination) identity(ctx context.Context) *keysource.Identity {
 		x.chain(ctx, id, path, now)
 	}
 	return id
+}
+
+// secretFiles checks that passwords and PINs are not for everybody, which the key's file is checked for when it is loaded.
+func (x *examination) secretFiles() {
+	for _, name := range secretNames() {
+		path := x.in.text(name + fromFile)
+		if path == "" || runtime.GOOS == "windows" {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o006 != 0 {
+			x.add("files", bad, fmt.Sprintf("every user can read or change the file of --%s%s, %s (mode %04o)", name, fromFile, path, info.Mode().Perm()), "chmod 600 "+path)
+		}
+	}
 }
 
 // usage checks what the service demands of end-entity certificates (IAM Roles Anywhere User Guide, signature validation).

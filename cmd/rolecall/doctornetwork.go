@@ -71,8 +71,8 @@ func (x *examination) probe(ctx context.Context, u *url.URL, config *tls.Config)
 	ctx, cancel := context.WithTimeout(ctx, 3*probeTimeout)
 	defer cancel()
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
-	if err != nil { // its text may have a password in it
-		x.add("proxy", bad, "the proxy address in the environment is malformed", "set HTTPS_PROXY to an address such as http://proxy.example.com:3128")
+	if name := x.malformedProxy(u.Scheme); name != "" || err != nil { // the value may have a password in it
+		x.add("proxy", bad, "the proxy address in "+name+" is malformed, so that no proxy is used", "set it to an address such as http://proxy.example.com:3128, or unset it")
 		return false
 	}
 	target := hostPort(u)
@@ -114,6 +114,23 @@ func (x *examination) probe(ctx context.Context, u *url.URL, config *tls.Config)
 		x.add("tls", good, fmt.Sprintf("%s, certificate of %s valid until %s", tls.VersionName(state.Version), state.PeerCertificates[0].Subject, state.PeerCertificates[0].NotAfter.UTC().Format(time.DateOnly)), "")
 	}
 	return x.clock(conn, u)
+}
+
+// malformedProxy names the variable with a proxy for the scheme that is no address, which net/http passes over in silence.
+func (x *examination) malformedProxy(scheme string) string {
+	for _, name := range []string{strings.ToUpper(scheme) + "_PROXY", scheme + "_proxy"} {
+		text := x.program.getenv(name)
+		if text == "" {
+			continue
+		}
+		if _, err := url.Parse(text); err != nil {
+			if _, err := url.Parse("http://" + text); err != nil {
+				return name
+			}
+		}
+		return "" // the first that is set counts
+	}
+	return ""
 }
 
 // dial resolves and connects.

@@ -48,35 +48,17 @@ func cmdRun(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern, err := regexp.Compile(args[0])
 	ts.Check(err)
-	flags, line := args[1:], []string{command}
-	has := func(names ...string) bool {
-		return slices.ContainsFunc(flags, func(a string) bool { name, _, _ := strings.Cut(a, "="); return slices.Contains(names, name) })
-	}
-	for _, f := range [][2]string{{"--role-arn", roleARN}, {"--profile-arn", profileARN}, {"--trust-anchor-arn", anchorARN}, {"--endpoint", ts.Getenv("URL") + "/ok"}} {
-		if !has(f[0]) {
-			line = append(line, f[:]...)
-		}
-	}
-	if !has("--certificate", "--cert-store", "--cert-selector", "--system-store-name") {
-		line = append(line, "--certificate", "ec.pem", "--private-key", "ec.pkcs8.key")
-	}
+	flags := args[1:]
+	line := withDefaults(ts, command, flags)
 	config, credentials := ts.MkAbs("each-config"), ts.MkAbs("each-credentials")
 	ts.Setenv("AWS_CONFIG_FILE", config)
 	ts.Setenv("AWS_SHARED_CREDENTIALS_FILE", credentials)
 	_, _ = os.Remove(config), os.Remove(credentials) // of the command before
-	switch command {
-	case "update":
-		line = append(line, "--once")
-	case "serve":
-		line = append(line, "--port", "0")
-	case "configure":
-		line = append(line, "--check")
-	}
 	before := readOrEmpty(ts.MkAbs("requests"))
 	if command == "serve" {
-		err = untilReady(ts, stdin, append(line, flags...))
+		err = untilReady(ts, stdin, line)
 	} else {
-		err = ts.Exec("sh", append([]string{"-c", `exec rolecall "$@" <"$0"`, stdin}, append(line, flags...)...)...)
+		err = ts.Exec("sh", append([]string{"-c", `exec rolecall "$@" <"$0"`, stdin}, line...)...)
 	}
 	news := strings.TrimPrefix(readOrEmpty(ts.MkAbs("requests")), before)
 	if neg {
@@ -90,7 +72,7 @@ func cmdRun(ts *testscript.TestScript, neg bool, args []string) {
 	}) {
 		ts.Fatalf("%s: %v; the server has seen\n%swhich does not fit %s", command, err, news, pattern)
 	}
-	if has("--debug") && !strings.Contains(ts.ReadFile("stderr"), "debug: > POST ") {
+	if slices.Contains(flags, "--debug") && !strings.Contains(ts.ReadFile("stderr"), "debug: > POST ") {
 		ts.Fatalf("%s tells nothing", command)
 	}
 	if strings.Contains(ts.ReadFile("stderr"), "SECRET") {
@@ -107,6 +89,44 @@ func cmdRun(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Fatalf("%s is not in\n%s", f, ts.ReadFile(config))
 			}
 		}
+	}
+}
+
+// withDefaults is the command line with what the flags leave out, and what makes the command end and ask the server.
+func withDefaults(ts *testscript.TestScript, command string, flags []string) []string {
+	line := []string{command}
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(flags, func(a string) bool { name, _, _ := strings.Cut(a, "="); return slices.Contains(names, name) })
+	}
+	for _, f := range [][2]string{{"--role-arn", roleARN}, {"--profile-arn", profileARN}, {"--trust-anchor-arn", anchorARN}, {"--endpoint", ts.Getenv("URL") + "/ok"}} {
+		if !has(f[0]) {
+			line = append(line, f[:]...)
+		}
+	}
+	if !has("--certificate", "--cert-store", "--cert-selector", "--system-store-name") {
+		line = append(line, "--certificate", "ec.pem", "--private-key", "ec.pkcs8.key")
+	}
+	switch command {
+	case "update":
+		line = append(line, "--once")
+	case "serve":
+		line = append(line, "--port", "0")
+	case "configure":
+		line = append(line, "--check")
+	}
+	return append(line, flags...)
+}
+
+// cmdBroken runs the doctor, who must find exactly one thing wrong, in words that REGEXP fits: broken REGEXP FLAG...
+func cmdBroken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: broken REGEXP FLAG...")
+	}
+	pattern, err := regexp.Compile("(?m)^FAIL  " + args[0])
+	ts.Check(err)
+	err = ts.Exec(ownName, withDefaults(ts, "doctor", args[1:])...)
+	if said := ts.ReadFile("stdout"); err == nil || strings.Count("\n"+said, "\nFAIL") != 1 || !pattern.MatchString(said) {
+		ts.Fatalf("%v, and not just %s in\n%s", err, pattern, said)
 	}
 }
 

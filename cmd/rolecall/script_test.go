@@ -80,6 +80,7 @@ func runScripts(t *testing.T, folder, binDir string, further [][2]string) {
 			"session": cmdSession,
 			"run":     cmdRun,
 			"each":    cmdEach,
+			"broken":  cmdBroken,
 			"bytes":   cmdBytes,
 			"count":   cmdCount,
 			"lines":   cmdLines,
@@ -108,6 +109,10 @@ func copyFixtures(dir string) error {
 		return time.Date(year, month, d, h, m, s, 0, time.UTC)
 	}
 	if err := writeIdentity(filepath.Join(dir, "expired.pem"), date(2019, 1, 1, 0, 0, 0), date(2020, 2, 3, 4, 5, 6)); err != nil {
+		return err
+	}
+	now := time.Now()
+	if err := writeIdentity(filepath.Join(dir, "ending.pem"), now.Add(-1000*time.Hour), now.Add(10*time.Hour)); err != nil {
 		return err
 	}
 	return writeIdentity(filepath.Join(dir, "early.pem"), date(2220, 1, 2, 3, 4, 5), date(2221, 1, 1, 0, 0, 0))
