@@ -2,7 +2,7 @@
 GO      ?= go
 ARGS    ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X github.com/rolecall/rolecall/internal/early.Version=$(VERSION)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X github.com/rolecall/rolecall/internal/early.Version=$(VERSION)
 FUZZTIME ?= 60s
 
 .PHONY: help build build-pkcs11 gateway dist quickstart test test-ad test-fast lint bench fuzz generate deps clean
