@@ -26,6 +26,7 @@ var tiers = []struct {
 	{"internal/p256", 0},
 	{"internal/rsakey", 0},
 	{"internal/worker", 0},
+	{"internal/follow", 0},
 	{"internal/certsonly", 0},
 	{"sigv4", 1},
 	{"iampolicy", 1},

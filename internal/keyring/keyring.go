@@ -3,7 +3,8 @@
 //
 // A ring is one small JSON file, mode 0600. Keys are added by [Ring.Rotate] and become active at a time of their
 // own, so that every node has the file before the first record is sealed under the new key; older keys go on opening
-// what they sealed until [Ring.Retire]. A running server follows the file with [Ring.Watch].
+// what they sealed until [Ring.Retire]. A running server follows the file with [Ring.Watch], and [Ring.Find] looks into it
+// at once for a key that it does not know yet.
 //
 // The package does not protect the file beyond its mode, does not copy it between nodes, and does not know what was sealed: an
 // operator who deletes an entry makes everything sealed under that key unreadable at once, which is what a leaked key
@@ -49,8 +50,7 @@ type Ring struct {
 	mu     sync.Mutex  // one change at a time; readers go through keys alone
 	loaded fs.FileInfo // the file that keys came from; nil if none
 
-	missMu sync.Mutex // guards missed
-	missed time.Time  // when a key was looked for in the file last
+	looks looks // for unknown keys
 }
 
 // Create makes a ring with one key, active at once, in a new file. It never replaces a file: an error that wraps

@@ -59,25 +59,3 @@ func (r *Ring) Retire(id uint32, now time.Time) error {
 	r.keys.Store(&next)
 	return nil
 }
-
-// missRetry is how often a key that is not there makes the ring look into its file: anybody can name a key.
-const missRetry = 100 * time.Millisecond
-
-// find is Key, but that a key which another process has just added is found before the watcher's next look.
-func (r *Ring) find(id uint32) (*Key, bool) {
-	if k, ok := r.Key(id); ok || r.path == "" {
-		return k, ok
-	}
-	r.missMu.Lock()
-	look := time.Since(r.missed) > missRetry
-	if look {
-		r.missed = time.Now()
-	}
-	r.missMu.Unlock()
-	if look {
-		if _, err := r.poll(); err != nil {
-			return nil, false // the watcher reports it
-		}
-	}
-	return r.Key(id)
-}

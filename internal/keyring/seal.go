@@ -50,7 +50,7 @@ func (r *Ring) Open(label string, aad, blob []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: its version is not known", ErrOpen)
 	}
 	id := binary.BigEndian.Uint32(blob[1:])
-	k, ok := r.find(id)
+	k, ok := r.Find(id)
 	if !ok {
 		return nil, fmt.Errorf("%w: key %08x", ErrUnknownKey, id)
 	}

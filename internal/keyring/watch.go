@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/rolecall/rolecall/internal/follow"
 )
 
 // Reload takes over the file as it is now. On any error the ring stays as it was. A file that gives a known key id
@@ -56,9 +58,6 @@ func (r *Ring) reloadLocked() error {
 // it was and the file is tried again at each look, but one problem is reported once. An ephemeral ring has no file:
 // Watch waits for ctx. report may be nil and is never called concurrently.
 func (r *Ring) Watch(ctx context.Context, interval time.Duration, report func(error)) {
-	if report == nil {
-		report = func(error) {}
-	}
 	if r.path == "" {
 		<-ctx.Done()
 		return
@@ -66,25 +65,7 @@ func (r *Ring) Watch(ctx context.Context, interval time.Duration, report func(er
 	if interval <= 0 {
 		interval = time.Second
 	}
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	var said string // the last problem reported
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		changed, err := r.poll()
-		switch {
-		case err != nil && err.Error() != said:
-			said = err.Error()
-			report(err)
-		case err == nil && (changed || said != ""):
-			said = ""
-			report(nil)
-		}
-	}
+	follow.Run(ctx, interval, r.poll, report)
 }
 
 // poll reloads if the file is not the one that was loaded.

@@ -86,7 +86,7 @@ func checkKeys(ctx context.Context, db *store.DB, ring *keyring.Ring) error {
 	}
 	var lost []string
 	for id := range use {
-		if _, ok := ring.Key(id); ok {
+		if _, ok := ring.Find(id); ok {
 			continue
 		}
 		for _, kind := range store.SealedKinds() {

@@ -198,7 +198,7 @@ func (s *Sealer) open(accessKeyID, token string) (*entry, error) {
 
 // derived finds or makes the working keys of a key of the ring.
 func (s *Sealer) derived(id uint32) (*derived, bool) {
-	k, ok := s.ring.Key(id)
+	k, ok := s.ring.Find(id)
 	if !ok {
 		return nil, false
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rolecall/rolecall/internal/follow"
 	"github.com/rolecall/rolecall/internal/keyring/privatefile"
 )
 
@@ -102,29 +103,8 @@ func (r *Reloader) Reload() (changed bool, err error) {
 // Run reloads once per interval (a minute, if not positive) until ctx ends. It calls report with nil after a change
 // and with each new error; one error is reported once as long as it lasts. report may be nil.
 func (r *Reloader) Run(ctx context.Context, interval time.Duration, report func(error)) {
-	if report == nil {
-		report = func(error) {}
-	}
 	if interval <= 0 {
 		interval = time.Minute
 	}
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	var said string
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		changed, err := r.Reload()
-		switch {
-		case err != nil && err.Error() != said:
-			said = err.Error()
-			report(err)
-		case err == nil && (changed || said != ""):
-			said = ""
-			report(nil)
-		}
-	}
+	follow.Run(ctx, interval, r.Reload, report)
 }

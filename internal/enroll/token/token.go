@@ -82,6 +82,6 @@ func (s *Secret) mac(k *keyring.Key) []byte {
 
 // Proves reports whether the row is of this token. It takes the same time wherever the two differ.
 func (s *Secret) Proves(ring *keyring.Ring, row *store.EnrollmentToken) bool {
-	key, ok := ring.Key(row.KeyID)
+	key, ok := ring.Find(row.KeyID)
 	return ok && row.ID == s.ID && hmac.Equal(s.mac(key), row.MAC)
 }
