@@ -182,8 +182,8 @@ const sessionLife = 36 * time.Hour
 // settled is how long a new key must be active before an older one goes: every node has taken it up by then.
 const settled = time.Minute
 
-// RetireKey removes a key that nothing depends on from the key ring. Sessions that were made under it end: endSessions
-// says that they may.
+// RetireKey removes a key that nothing depends on from the key ring. Sessions and enrollment tokens that were made under
+// it end: endSessions says that they may.
 func RetireKey(ctx context.Context, cfg Config, id uint32, endSessions bool) error {
 	return withStore(ctx, &cfg, func(db *store.DB, ring *keyring.Ring) error {
 		use, err := keyUse(ctx, db)
@@ -192,6 +192,13 @@ func RetireKey(ctx context.Context, cfg Config, id uint32, endSessions bool) err
 		}
 		if n := use.Of(id); n > 0 {
 			return fmt.Errorf("key %08x still seals %d stored values: seal them anew with keys rewrap", id, n)
+		}
+		tokens, err := openTokens(ctx, db, id)
+		if err != nil {
+			return err
+		}
+		if tokens > 0 && !endSessions {
+			return fmt.Errorf("%d enrollment tokens under key %08x can still be used (enroll-token list shows them, --end-sessions ends them)", tokens, id)
 		}
 		since := time.Since(ring.Active(time.Now()).ActiveFrom)
 		if since < settled {
@@ -202,6 +209,28 @@ func RetireKey(ctx context.Context, cfg Config, id uint32, endSessions bool) err
 		}
 		return ring.Retire(id, time.Now())
 	})
+}
+
+// openTokens counts the enrollment tokens that the key proves and that can still be used.
+func openTokens(ctx context.Context, db *store.DB, key uint32) (n int, err error) {
+	err = db.Read(ctx, func(tx *store.Tx) error {
+		n = 0
+		for after := ""; ; {
+			page, next, err := tx.ListEnrollmentTokens(store.MaxPage, after)
+			if err != nil {
+				return err
+			}
+			for i := range page {
+				if t := &page[i]; t.KeyID == key && t.UsesLeft > 0 && tx.Now.Before(t.ExpiresAt) {
+					n++
+				}
+			}
+			if after = next; after == "" {
+				return nil
+			}
+		}
+	})
+	return n, err
 }
 
 // HasStore reports whether the store of the configuration can be there: a database file, or one elsewhere.
