@@ -1,17 +1,14 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/server"
@@ -83,10 +80,8 @@ func (d *directoryFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&d.in.Offline, "offline", false, "do not connect to the domain; needs --realm and --netbios-domain")
 }
 
-const maxSecretFile = 1 << 20
-
 // read fetches what the flags name. The password is asked for only if it is needed.
-func (d *directoryFlags) read(getenv func(string) string, passwordNeeded bool) (err error) {
+func (d *directoryFlags) read(ctx context.Context, getenv func(string) string, passwordNeeded bool) (err error) {
 	if d.caFile != "" {
 		if d.in.Trust, err = readSmall(d.caFile); err != nil {
 			return err
@@ -100,52 +95,12 @@ func (d *directoryFlags) read(getenv func(string) string, passwordNeeded bool) (
 			return fmt.Errorf("%s is empty", d.keytab)
 		}
 	}
-	d.in.BindPassword, err = password(getenv, d.passwordFile, envBindPassword, "Password of "+d.in.BindUser+": ", passwordNeeded)
+	from := secretFrom{file: d.passwordFile, fd: noDescriptor, env: envBindPassword}
+	if passwordNeeded {
+		from.prompt = "Password of " + d.in.BindUser + ": "
+	}
+	d.in.BindPassword, err = from.read(ctx, getenv)
 	return err
-}
-
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
-	if err == nil && len(b) > maxSecretFile {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxSecretFile)
-	}
-	return b, err
-}
-
-// password comes from a file, the environment or, if ask, the terminal; never from the command line.
-func password(getenv func(string) string, file, env, prompt string, ask bool) (string, error) {
-	if file != "" {
-		b, err := readSmall(file)
-		if err != nil {
-			return "", err
-		}
-		line, _, _ := strings.Cut(string(b), "\n")
-		if line = strings.TrimSuffix(line, "\r"); line == "" {
-			return "", fmt.Errorf("%s has no password in its first line", file)
-		}
-		return line, nil
-	}
-	if p := getenv(env); p != "" || !ask {
-		return p, nil
-	}
-	hint := &hintError{errors.New("no password given, and no terminal to ask for it"), "give it in a file or in " + env}
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return "", hint
-	}
-	defer tty.Close()
-	fmt.Fprint(tty, prompt)
-	b, err := term.ReadPassword(int(tty.Fd()))
-	fmt.Fprintln(tty)
-	if err != nil || len(b) == 0 {
-		return "", hint
-	}
-	return string(b), nil
 }
 
 func adCreateCommand(getenv func(string) string) *cobra.Command {
@@ -165,7 +120,7 @@ controller with what it was given before it stores anything; password and keytab
 			if err != nil {
 				return err
 			}
-			if err := d.read(getenv, true); err != nil {
+			if err := d.read(cmd.Context(), getenv, true); err != nil {
 				return err
 			}
 			made, err := server.CreateDirectory(cmd.Context(), a.cfg, key, d.in)
@@ -196,7 +151,7 @@ command connects as ad directory create does.`,
 			if err != nil {
 				return err
 			}
-			if err := d.read(getenv, d.in.BindUser != ""); err != nil {
+			if err := d.read(cmd.Context(), getenv, d.in.BindUser != ""); err != nil {
 				return err
 			}
 			changed, err := server.UpdateDirectory(cmd.Context(), a.cfg, key, d.in)

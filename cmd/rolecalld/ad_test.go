@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -34,7 +33,7 @@ const envRun = "ROLECALLD_TEST_RUN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envRun) != "" {
-		os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+		os.Exit(process())
 	}
 	testad.Main(m)
 }

@@ -111,7 +111,8 @@ administrators; --admin-user names one for this call alone.`,
 			}
 			secret := ""
 			if user != "" {
-				if secret, err = password(getenv, file, envAdminPassword, "Password of "+user+": ", true); err != nil {
+				from := secretFrom{file: file, fd: noDescriptor, env: envAdminPassword, prompt: "Password of " + user + ": "}
+				if secret, err = from.read(cmd.Context(), getenv); err != nil {
 					return err
 				}
 			} else if file != "" {

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -25,18 +23,22 @@ func caCommand(getenv func(string) string) *cobra.Command {
 	return cmd
 }
 
+// envCAPassword has no flag of its own: everybody on a machine sees command lines.
+const envCAPassword = "ROLECALLD_CA_PASSWORD"
+
 func caImportCommand(getenv func(string) string) *cobra.Command {
 	var cfg server.Config
 	var files server.CAFiles
-	var account, region, pkcs12, passwordFile string
+	var account, region, pkcs12 string
+	password := secretFrom{env: envCAPassword, prompt: "Password of the CA's key: "}
 	var short bool
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Make an existing CA one of an account",
 		Long: `Make an existing CA, certificate and key, one of an account. It is ACTIVE at once. The key is sealed under the key
 ring, whatever kind of storage the server has for new keys. A subordinate comes with its chain up to the root.
-The password of an encrypted key or PKCS#12 file is read from --password-file, or from
-ROLECALLD_CA_PASSWORD in the environment. What the CA issued before cannot be revoked here: its certificates are not known.`,
+The password of an encrypted key or PKCS#12 file is read from --password-file, --password-fd or
+ROLECALLD_CA_PASSWORD in the environment, or asked for at the terminal. What the CA issued before cannot be revoked here: its certificates are not known.`,
 		Example: `  rolecalld ca import --data-dir ./data --account 123456789012 --region eu-central-1 --certificate ca.pem --key ca.key --chain root.pem
   rolecalld ca import --data-dir ./data --account 123456789012 --region eu-central-1 --pkcs12 ca.p12 --password-file password`,
 		Args: cobra.NoArgs,
@@ -47,14 +49,16 @@ ROLECALLD_CA_PASSWORD in the environment. What the CA issued before cannot be re
 			if pkcs12 != "" {
 				files.Certificate = pkcs12
 			}
-			if password := getenv("ROLECALLD_CA_PASSWORD"); password != "" {
-				files.Password = func() ([]byte, error) { return []byte(password), nil }
+			secret, ok, err := password.given(getenv)
+			if err != nil {
+				return err
 			}
-			if passwordFile != "" {
-				files.Password = func() ([]byte, error) {
-					data, err := os.ReadFile(passwordFile)
-					return []byte(strings.TrimRight(string(data), "\r\n")), err
-				}
+			if ok {
+				files.Password = func() ([]byte, error) { return []byte(secret), nil }
+			}
+			files.Ask = func() ([]byte, error) {
+				secret, err := password.ask(cmd.Context())
+				return []byte(secret), err
 			}
 			name, err := server.ImportCA(cmd.Context(), cfg, account, region, files, short)
 			if err != nil {
@@ -72,7 +76,8 @@ ROLECALLD_CA_PASSWORD in the environment. What the CA issued before cannot be re
 	f.StringVar(&files.Key, "key", "", "`file` with the CA's private key, PEM or DER, encrypted or not")
 	f.StringVar(&files.Chain, "chain", "", "PEM `file` with the certificates above a subordinate's")
 	f.StringVar(&pkcs12, "pkcs12", "", "PKCS#12 `file` with all of them, instead of the three")
-	f.StringVar(&passwordFile, "password-file", "", "`file` with the password")
+	f.StringVar(&password.file, "password-file", "", "`file` with the password in its first line (default: "+envCAPassword+", or the terminal)")
+	f.IntVar(&password.fd, "password-fd", noDescriptor, "open file `descriptor` to read it from, 0 or from 3 on")
 	f.BoolVar(&short, "short-lived", false, "the CA issues for at most 7 days")
 	return cmd
 }

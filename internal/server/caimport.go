@@ -20,8 +20,10 @@ type CAFiles struct {
 	Certificate string // PEM or DER, or PKCS#12 with the key
 	Key         string // PEM or DER, encrypted or not; "" with PKCS#12
 	Chain       string // PEM, for a subordinate; "" when it is in Certificate
-	// Password gives that of an encrypted key; nil if there is none.
+	// Password gives that of an encrypted key; nil if none is given.
 	Password func() ([]byte, error)
+	// Ask gives it, without Password, once it turns out that one is needed; nil if nobody can be asked.
+	Ask func() ([]byte, error)
 }
 
 // ImportCA makes an existing CA one of the account and returns its ARN. It works beside a running server. The key is
@@ -33,6 +35,10 @@ func ImportCA(ctx context.Context, cfg Config, account, region string, files CAF
 	}
 	source := file.Source{Certificate: files.Certificate, PrivateKey: files.Key, Intermediates: files.Chain, Password: files.Password}
 	id, err := source.Load(ctx)
+	if errors.Is(err, file.ErrNoPassword) && files.Ask != nil {
+		source.Password = files.Ask
+		id, err = source.Load(ctx)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -169,7 +169,7 @@ func (s *Source) openPKCS12(ctx context.Context, c *contents) (crypto.Signer, er
 	}
 	p, err := pkcs12.Decode(ctx, c.pkcs12, password)
 	if errors.Is(err, pkcs12.ErrPassword) && s.Password == nil {
-		return nil, keysource.Errorf(advicePassword, "the PKCS#12 file %s has a password and none was given", c.path)
+		return nil, &keysource.Error{Problem: "the PKCS#12 file " + c.path + " has a password and none was given", Advice: advicePassword, Cause: ErrNoPassword}
 	}
 	if err != nil {
 		return nil, inFile(c.path, err)
@@ -177,6 +177,9 @@ func (s *Source) openPKCS12(ctx context.Context, c *contents) (crypto.Signer, er
 	c.certificates = append([]*x509.Certificate{p.Leaf}, p.Chain...)
 	return p.Key, nil
 }
+
+// ErrNoPassword is the cause of the error about a key that is encrypted while the Source has no Password.
+var ErrNoPassword = errors.New("a password is needed")
 
 const advicePassword = "pass --pkcs8-password-file FILE, or -env, -fd or -prompt instead of -file"
 
@@ -203,8 +206,7 @@ func (s *Source) signer(ctx context.Context, c *contents) (crypto.Signer, error)
 	var password []byte
 	if c.key.encrypted {
 		if s.Password == nil {
-			return nil, keysource.Errorf(advicePassword,
-				"the private key in %s is encrypted and no password was given", c.path)
+			return nil, &keysource.Error{Problem: "the private key in " + c.path + " is encrypted and no password was given", Advice: advicePassword, Cause: ErrNoPassword}
 		}
 		var err error
 		if password, err = s.Password(); err != nil {
