@@ -167,26 +167,44 @@ func companion(t *testing.T) string {
 	return dir
 }
 
-// TestTokenCA has a CA's key in SoftHSM: it issues, survives a restart, fails with a 503 while the token is out, recovers,
-// and what the standard sends elsewhere goes on meanwhile.
-func TestTokenCA(t *testing.T) {
+// softToken is an initialised token of SoftHSM.
+type softToken struct {
+	config, pin string // files
+}
+
+func newToken(t *testing.T) *softToken {
+	t.Helper()
 	dir := t.TempDir()
-	tokens, config, pin := filepath.Join(dir, "tokens"), filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "pin")
-	present, absent := "directories.tokendir = "+tokens+"\n", "directories.tokendir = "+t.TempDir()+"\n"
-	write := func(path, text string) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	tokens := filepath.Join(dir, "tokens")
+	s := &softToken{filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "pin")}
 	if err := os.Mkdir(tokens, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(config, present)
-	write(pin, "246813\n")
-	mustRun(t, "", append(os.Environ(), "SOFTHSM2_CONF="+config), tool(t, "softhsm2-util"), "--init-token", "--free", "--label", "ca", "--so-pin", "11111111", "--pin", "246813")
-	cfg := nodeConfig{dir: filepath.Join(dir, "data"), env: []string{"SOFTHSM2_CONF=" + config, "PATH=" + companion(t) + ":" + os.Getenv("PATH")},
-		args: []string{"--hsm-module", "/usr/lib/softhsm/libsofthsm2.so", "--hsm-token", "ca", "--hsm-pin-file", pin}}
+	write(t, s.config, "directories.tokendir = "+tokens+"\n", 0o600)
+	write(t, s.pin, "246813\n", 0o600)
+	mustRun(t, "", append(os.Environ(), "SOFTHSM2_CONF="+s.config), tool(t, "softhsm2-util"), "--init-token", "--free", "--label", "ca", "--so-pin", "11111111", "--pin", "246813")
+	return s
+}
+
+// node is the configuration of a server with the token and the companion in a folder.
+func (s *softToken) node(data, companion string) nodeConfig {
+	return nodeConfig{dir: data, env: []string{"SOFTHSM2_CONF=" + s.config, "PATH=" + companion + ":" + os.Getenv("PATH")},
+		args: []string{"--hsm-module", "/usr/lib/softhsm/libsofthsm2.so", "--hsm-token", "ca", "--hsm-pin-file", s.pin}}
+}
+
+func write(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTokenCA has a CA's key in SoftHSM: it issues, survives a restart, fails with a 503 while the token is out, recovers,
+// and what the standard sends elsewhere goes on meanwhile.
+func TestTokenCA(t *testing.T) {
+	token := newToken(t)
+	present, absent := string(must(os.ReadFile(token.config))(t)), "directories.tokendir = "+t.TempDir()+"\n"
+	cfg := token.node(filepath.Join(t.TempDir(), "data"), companion(t))
 	n := serve(t, cfg)
 	csr, root := hostCSR(t), n.root
 	inToken, sealed := n.rootCA(t, nil), n.rootCA(t, map[string]any{"KeyStorageSecurityStandard": "FIPS_140_2_LEVEL_2_OR_HIGHER"})
@@ -200,15 +218,61 @@ func TestTokenCA(t *testing.T) {
 	}
 	n.mustPCA(t, "IssueCertificate", issueRequest(inToken, csr))
 	n.stop(t)
-	write(config, absent)
+	write(t, token.config, absent, 0o600)
 	n = serve(t, cfg) // a server starts without its token
 	n.root = root
 	if _, err := n.pca(n.client(), "IssueCertificate", issueRequest(inToken, csr)); err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(err.Error(), "RequestFailedException") {
 		t.Errorf("without the token: %v", err)
 	}
 	n.mustPCA(t, "IssueCertificate", issueRequest(sealed, csr))
-	write(config, present)
+	write(t, token.config, present, 0o600)
 	n.mustPCA(t, "IssueCertificate", issueRequest(inToken, csr))
+	n.stop(t)
+}
+
+// TestTokenSignsOutsideOfTransactions has the token hang while it is to sign a root's own certificate: others still change the
+// store, and the certificate is issued once the token answers.
+func TestTokenSignsOutsideOfTransactions(t *testing.T) {
+	token, real, dir := newToken(t), companion(t), t.TempDir()
+	hold, held := filepath.Join(dir, "hold"), filepath.Join(dir, "held")
+	write(t, filepath.Join(dir, "rolecall-pkcs11"), "#!/bin/sh\nwhile [ -e "+hold+" ]; do touch "+held+"; sleep 0.05; done\nexec "+real+"/rolecall-pkcs11 \"$@\"\n", 0o700)
+	cfg := token.node(filepath.Join(t.TempDir(), "data"), dir)
+	n := serve(t, cfg)
+	root := n.root
+	ca := map[string]any{"CertificateAuthorityArn": n.mustPCA(t, "CreateCertificateAuthority", map[string]any{"CertificateAuthorityType": "ROOT",
+		"CertificateAuthorityConfiguration": map[string]any{"KeyAlgorithm": "EC_prime256v1", "SigningAlgorithm": "SHA256WITHECDSA", "Subject": map[string]string{"CommonName": "Held"}}})["CertificateAuthorityArn"]}
+	var csr string
+	within(t, 30*time.Second, func() error {
+		out, err := n.pca(n.client(), "GetCertificateAuthorityCsr", ca)
+		if err == nil {
+			csr = out["Csr"].(string)
+		}
+		return err
+	})
+	n.stop(t) // and with it the programs that speak to the token
+	write(t, hold, "", 0o600)
+	n = serve(t, cfg)
+	n.root = root
+	in := issueRequest(ca["CertificateAuthorityArn"].(string), []byte(csr))
+	in["TemplateArn"] = "arn:aws:acm-pca:::template/RootCACertificate/V1"
+	issued := make(chan error, 1)
+	go func() {
+		_, err := n.pca(n.client(), "IssueCertificate", in)
+		issued <- err
+	}()
+	within(t, 30*time.Second, func() error { _, err := os.Stat(held); return err })
+	n.mustPCA(t, "TagCertificateAuthority", map[string]any{"CertificateAuthorityArn": ca["CertificateAuthorityArn"], "Tags": []map[string]string{{"Key": "a", "Value": "b"}}})
+	select {
+	case err := <-issued:
+		t.Errorf("the certificate did not wait for the token, or the change waited for the certificate: %v", err)
+	default:
+	}
+	if err := os.Remove(hold); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-issued; err != nil {
+		t.Error(err)
+	}
 	n.stop(t)
 }
 

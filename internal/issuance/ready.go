@@ -49,8 +49,8 @@ func (i *Issuer) compile(row *store.IssuingAuthority) (any, error) {
 		}
 		r.Policy = r.Policy.Named("resource policy of " + row.ID)
 	}
-	if len(row.CSR) == 0 || len(row.Certificate) == 0 {
-		return nil, fmt.Errorf("certificate authority %s has no certificate", row.ID)
+	if len(row.CSR) == 0 {
+		return nil, fmt.Errorf("certificate authority %s has no key yet", row.ID)
 	}
 	if r.issuer, err = i.Load(r.CA); err != nil {
 		return nil, err
@@ -68,18 +68,28 @@ func (i *Issuer) compile(row *store.IssuingAuthority) (any, error) {
 
 // Signed is a certificate that is not stored yet. Nobody may see it before it is.
 type Signed struct {
-	ARN   string
-	ready *Ready
-	row   store.IssuedCertificate
+	ARN      string
+	ready    *Ready
+	row      store.IssuedCertificate
+	template *authority.Template
 }
 
-// Sign signs what req asks for, by any template but a root's. Refusals are of type *authority.Error.
+// MayIssue reports whether the CA's state lets it issue by the template. A root signs its own certificate before it is active.
+func MayIssue(ca *store.CertificateAuthority, t *authority.Template, now time.Time) bool {
+	state := StatusOf(ca, now)
+	return state == pca.CertificateAuthorityStatusActive ||
+		state == pca.CertificateAuthorityStatusPendingCertificate && t.Root() && ca.Type == string(pca.CertificateAuthorityTypeRoot)
+}
+
+// Sign signs what req asks for. Refusals are of type *authority.Error.
 func (i *Issuer) Sign(ctx context.Context, db *store.DB, r *Ready, req *authority.Request) (*Signed, error) {
 	issuer, partition := r.issuer, ""
-	if req.Template.Root() {
-		return nil, ErrChanged
-	}
-	if Partitioned(r.revocation) {
+	switch {
+	case req.Template.Root(): // no list says anything of a root
+		own := *issuer
+		own.DistributionPoint = ""
+		issuer = &own
+	case Partitioned(r.revocation):
 		l, err := i.openPartition(ctx, db, r)
 		if err != nil {
 			return nil, err
@@ -100,7 +110,7 @@ func (i *Issuer) Sign(ctx context.Context, db *store.DB, r *Ready, req *authorit
 		return nil, err
 	}
 	serial := fmt.Sprintf("%032x", cert.SerialNumber)
-	return &Signed{ARN: CertificateARN(r.CA, serial), ready: r, row: store.IssuedCertificate{
+	return &Signed{ARN: CertificateARN(r.CA, serial), ready: r, template: req.Template, row: store.IssuedCertificate{
 		Account: r.CA.Account, Region: r.CA.Region, Authority: r.CA.ID, Serial: serial, Template: req.Template.Name(), DER: cert.Raw,
 		IssuedAt: req.Now, NotAfter: cert.NotAfter, Partition: partition,
 	}}, nil
@@ -130,7 +140,7 @@ func (i *Issuer) Store(tx *store.Tx, s *Signed) error {
 	if err != nil {
 		return err
 	}
-	if !same || StatusOf(s.ready.CA, tx.Now) != pca.CertificateAuthorityStatusActive {
+	if !same || !MayIssue(s.ready.CA, s.template, tx.Now) {
 		return ErrChanged
 	}
 	if s.row.Partition != "" {

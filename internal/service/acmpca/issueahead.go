@@ -49,11 +49,11 @@ func (s *Service) needIssueAhead(ctx context.Context, call *awsapi.Call, in *pca
 // issueAhead signs before the transaction. What it would refuse is left to issue, whose transaction sees the present.
 func (s *Service) issueAhead(ctx context.Context, call *awsapi.Call, in *pca.IssueCertificateInput) (*signed, *pca.IssueCertificateOutput, error) {
 	r, err := s.ready(ctx, call, *in.CertificateAuthorityArn)
-	if err != nil || issuance.StatusOf(r.CA, call.Now) != active {
+	if err != nil {
 		return nil, nil, awsapi.ErrUnprepared
 	}
 	template, err := authority.FindTemplate(deref(in.TemplateArn))
-	if err != nil {
+	if err != nil || !issuance.MayIssue(r.CA, template, call.Now) {
 		return nil, nil, awsapi.ErrUnprepared
 	}
 	if in.IdempotencyToken != nil && s.seen(ctx, call, *in.IdempotencyToken) {
