@@ -27,9 +27,11 @@ key; older ones go on opening what they sealed, until keys retire. A running ser
 	return cmd
 }
 
+var errNoDataDir = errors.New("a data folder is needed (--data-dir)")
+
 func openRing(dataDir string) (*keyring.Ring, error) {
 	if dataDir == "" {
-		return nil, errors.New("a data folder is needed (--data-dir)")
+		return nil, errNoDataDir
 	}
 	return keyring.Load(filepath.Join(dataDir, server.KeyRingFile))
 }
@@ -53,14 +55,13 @@ secrets then stay as they are until keys rewrap.`,
 			if after < 0 {
 				return errors.New("--activate-after cannot be negative")
 			}
-			ring, err := openRing(cfg.DataDir)
-			if err != nil {
-				return err
+			if cfg.DataDir == "" {
+				return errNoDataDir
 			}
 			if after == 0 && !leave && !server.HasStore(cfg) {
 				return &hintError{errors.New("there is no store whose secrets could be sealed anew"), "name it with --store, or pass --no-rewrap"}
 			}
-			key, err := ring.Rotate(time.Now().Add(after))
+			key, err := server.RotateKey(cmd.Context(), cfg, after)
 			if err != nil {
 				return err
 			}

@@ -111,10 +111,28 @@ func KeyUsage(ctx context.Context, cfg Config) (use KeyUse, err error) {
 	return use, err
 }
 
+// RotateKey adds a key to the ring of a data folder, which becomes active after the time. If the store can be reached by the
+// configuration, the ring must be the store's, and whole: a rotation of another one helps nobody.
+func RotateKey(ctx context.Context, cfg Config, after time.Duration) (key *keyring.Key, err error) {
+	if HasStore(cfg) {
+		if err := withStore(ctx, &cfg, func(db *store.DB, ring *keyring.Ring) error { return checkKeys(ctx, db, ring) }); err != nil {
+			return nil, err
+		}
+	}
+	ring, err := keyring.Load(filepath.Join(cfg.DataDir, KeyRingFile))
+	if err != nil {
+		return nil, err
+	}
+	return ring.Rotate(time.Now().Add(after))
+}
+
 // RewrapKeys seals every stored value that is under another key anew, under the active one. It may run beside servers, be
 // ended at any time and be started again. progress is told after each transaction how many values were done of a kind.
 func RewrapKeys(ctx context.Context, cfg Config, progress func(kind store.SealedKind, done int)) (total int, err error) {
 	err = withStore(ctx, &cfg, func(db *store.DB, ring *keyring.Ring) error {
+		if err := checkKeys(ctx, db, ring); err != nil {
+			return err
+		}
 		total, err = rewrap(ctx, db, ring, progress)
 		return err
 	})
@@ -186,6 +204,9 @@ const settled = time.Minute
 // it end: endSessions says that they may.
 func RetireKey(ctx context.Context, cfg Config, id uint32, endSessions bool) error {
 	return withStore(ctx, &cfg, func(db *store.DB, ring *keyring.Ring) error {
+		if err := checkKeys(ctx, db, ring); err != nil {
+			return err
+		}
 		use, err := keyUse(ctx, db)
 		if err != nil {
 			return err
