@@ -80,6 +80,9 @@ func ParseProven(der []byte, possession func(*x509.CertificateRequest) error) (*
 				return nil, refuse(BadCSR, "the CSR asks for extension %s twice", e.Id)
 			}
 		}
+		if len(e.Value) > maxExtensionBytes {
+			return nil, refuse(BadCSR, "extension %s has %d bytes, at most %d are accepted", e.Id, len(e.Value), maxExtensionBytes)
+		}
 		if !wellFormed(e.Value) {
 			return nil, refuse(BadCSR, "the value of extension %s is not one DER element", e.Id)
 		}

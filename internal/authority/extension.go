@@ -45,6 +45,10 @@ const maxListed = 20
 // maxExtensions bounds custom extensions, and all extensions of a CSR.
 const maxExtensions = 150
 
+// maxExtensionBytes bounds the value of one extension that is copied as it is: a certificate has to fit where certificates
+// are read, in 16 KiB at CreateSession.
+const maxExtensionBytes = 8 << 10
+
 // build turns one extension's content into an extension.
 func build(oid asn1.ObjectIdentifier, critical bool, fn func(*cryptobyte.Builder)) (pkix.Extension, error) {
 	var b cryptobyte.Builder

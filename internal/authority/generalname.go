@@ -84,7 +84,10 @@ func (n *GeneralName) add(b *cryptobyte.Builder) error {
 		return text(dn.URI, *n.URI, validURI(*n.URI))
 	case n.IP != nil:
 		addr, err := netip.ParseAddr(*n.IP)
-		return text(dn.IPAddress, string(addr.Unmap().AsSlice()), err == nil && addr.Zone() == "")
+		if err != nil || addr.Zone() != "" {
+			return text(dn.IPAddress, *n.IP, false)
+		}
+		return text(dn.IPAddress, string(addr.Unmap().AsSlice()), true)
 	case n.RegisteredID != nil:
 		oid, err := parseOID(*n.RegisteredID)
 		if err != nil {

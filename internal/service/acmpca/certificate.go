@@ -1,6 +1,7 @@
 package acmpca
 
 import (
+	"bytes"
 	"context"
 	"encoding/pem"
 	"strings"
@@ -70,10 +71,14 @@ func (s *Service) importCertificate(_ context.Context, call *awsapi.Call, in *pc
 	if err != nil {
 		return nil, public(err)
 	}
-	ca.Certificate, ca.NotBefore, ca.NotAfter, ca.Chain = cert.Raw, cert.NotBefore, cert.NotAfter, ""
+	above := ""
 	for _, c := range chain {
-		ca.Chain += toPEM("CERTIFICATE", c.Raw)
+		above += toPEM("CERTIFICATE", c.Raw)
 	}
+	if bytes.Equal(cert.Raw, ca.Certificate) && above == ca.Chain {
+		return nil, pca.InvalidRequestException("The certificate authority has this certificate and chain already")
+	}
+	ca.Certificate, ca.NotBefore, ca.NotAfter, ca.Chain = cert.Raw, cert.NotBefore, cert.NotAfter, above
 	if ca.Status != string(disabled) { // an expired CA that was disabled stays so
 		ca.Status = string(active)
 	}
