@@ -164,10 +164,14 @@ func runScript(t *testing.T, text string) {
 	if err := os.Symlink(bin, filepath.Join(work, "bin")); err != nil {
 		t.Fatal(err)
 	}
+	path := bin + string(filepath.ListSeparator) + os.Getenv("PATH")
+	if strings.Contains(text, "--hsm-module") {
+		path = companion(t) + string(filepath.ListSeparator) + path
+	}
 	cmd := exec.Command("sh", "-eu", "-c", text)
 	var out output
 	cmd.Dir, cmd.Stdout, cmd.Stderr = work, &out, &out
-	cmd.Env = append(environment(home, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true"), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	cmd.Env = append(environment(home, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true"), "PATH="+path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second // a server left in the background holds the pipes
 	if err := cmd.Start(); err != nil {
