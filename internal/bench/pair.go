@@ -110,7 +110,11 @@ func window(ctx context.Context, c *child, conns *clients, p *pool, d time.Durat
 }
 
 // measure loads rolecalld and a bare handler in turns. Without a key the bare handler verifies nothing.
-func (b *bench) measure(ctx context.Context, name string, kind keyKind, p *pool, key crypto.PublicKey) (_ *pair, err error) {
+func (b *bench) measure(ctx context.Context, name string, kind keyKind, p *pool, key crypto.PublicKey) (*pair, error) {
+	return b.measureOver(ctx, b.options.conns, name, kind, p, key)
+}
+
+func (b *bench) measureOver(ctx context.Context, connections int, name string, kind keyKind, p *pool, key crypto.PublicKey) (_ *pair, err error) {
 	answer, err := b.target.once(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -123,7 +127,7 @@ func (b *bench) measure(ctx context.Context, name string, kind keyKind, p *pool,
 	servers := [2]*child{floor, b.target.server}
 	var conns [2]*clients
 	for i, s := range servers {
-		if conns[i], err = dial(ctx, s.address, b.options.conns); err != nil {
+		if conns[i], err = dial(ctx, s.address, connections); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 		defer conns[i].close()
