@@ -88,6 +88,8 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 	})
 	asking := config.Clone()
 	asking.ClientAuth = tls.RequestClientCert // EST decides about it; to everything else it means nothing
+	// strongSwan's EST client loses what is not in an answer's first record, a certificate and its token with it.
+	asking.DynamicRecordSizingDisabled = true
 	if err := s.showCA(asking); err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (h *Handler) serveEnroll(ctx context.Context, w http.ResponseWriter, a *att
 	if err == nil {
 		var der []byte
 		if der, err = certsonly.Encode([]*x509.Certificate{a.issued.Certificate}); err == nil {
-			write(w, "application/pkcs7-mime; smime-type=certs-only", der)
+			write(w, a.r, "application/pkcs7-mime; smime-type=certs-only", der)
 			return
 		}
 	}

@@ -92,20 +92,35 @@ func (r *rig) api(operation string, in object) object {
 
 func (r *rig) root(cn string) string {
 	r.Helper()
-	ca := r.api("CreateCertificateAuthority", object{"CertificateAuthorityType": "ROOT", "CertificateAuthorityConfiguration": object{
-		"KeyAlgorithm": "EC_prime256v1", "SigningAlgorithm": "SHA256WITHECDSA", "Subject": object{"CommonName": cn}}})["CertificateAuthorityArn"].(string)
-	for range 200 {
+	arn, _ := r.authority(object{"CertificateAuthorityType": "ROOT", "CertificateAuthorityConfiguration": object{
+		"KeyAlgorithm": "EC_prime256v1", "SigningAlgorithm": "SHA256WITHECDSA", "Subject": object{"CommonName": cn}}}, "", "")
+	return arn
+}
+
+// authority makes a CA certified by another one; by itself if issuer is "".
+func (r *rig) authority(in object, issuer, chain string) (arn, certificate string) {
+	r.Helper()
+	ca := r.api("CreateCertificateAuthority", in)["CertificateAuthorityArn"].(string)
+	for range 1000 {
 		if r.api("DescribeCertificateAuthority", object{"CertificateAuthorityArn": ca})["CertificateAuthority"].(object)["Status"] == "PENDING_CERTIFICATE" {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	csr := r.api("GetCertificateAuthorityCsr", object{"CertificateAuthorityArn": ca})["Csr"].(string)
-	cert := r.api("IssueCertificate", object{"CertificateAuthorityArn": ca, "Csr": []byte(csr), "SigningAlgorithm": "SHA256WITHECDSA", "Validity": object{"Type": "YEARS", "Value": 5},
-		"TemplateArn": "arn:aws:acm-pca:::template/RootCACertificate/V1"})["CertificateArn"]
-	text := r.api("GetCertificate", object{"CertificateAuthorityArn": ca, "CertificateArn": cert})["Certificate"].(string)
-	r.api("ImportCertificateAuthorityCertificate", object{"CertificateAuthorityArn": ca, "Certificate": []byte(text)})
-	return ca
+	template, days := "SubordinateCACertificate_PathLen0", 400
+	if issuer == "" {
+		issuer, template, days = ca, "RootCACertificate", 500
+	}
+	cert := r.api("IssueCertificate", object{"CertificateAuthorityArn": issuer, "Csr": []byte(csr), "Validity": object{"Type": "DAYS", "Value": days},
+		"SigningAlgorithm": in["CertificateAuthorityConfiguration"].(object)["SigningAlgorithm"], "TemplateArn": "arn:aws:acm-pca:::template/" + template + "/V1"})["CertificateArn"]
+	text := r.api("GetCertificate", object{"CertificateAuthorityArn": issuer, "CertificateArn": cert})["Certificate"].(string)
+	imported := object{"CertificateAuthorityArn": ca, "Certificate": []byte(text)}
+	if chain != "" {
+		imported["CertificateChain"] = []byte(chain)
+	}
+	r.api("ImportCertificateAuthorityCertificate", imported)
+	return ca, text
 }
 
 func (r *rig) token(profile, subject string, uses int, life time.Duration, sans ...string) (text, id string) {

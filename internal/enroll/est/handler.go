@@ -14,8 +14,10 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -180,7 +182,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "cacerts":
 		h.caCertificates(ctx, w, a)
 	case "csrattrs":
-		write(w, "application/csrattrs", attributes())
+		write(w, r, "application/csrattrs", attributes())
 	default:
 		h.serveEnroll(ctx, w, a)
 	}
@@ -216,21 +218,28 @@ func (h *Handler) caCertificates(ctx context.Context, w http.ResponseWriter, a *
 		h.unavailable(w, a.profile.Name, err)
 		return
 	}
-	write(w, "application/pkcs7-mime", der)
+	write(w, a.r, "application/pkcs7-mime", der)
 }
 
-// write answers DER as base64 in lines. RFC 8951 §3 took the meaning from Content-Transfer-Encoding; clients of RFC 7030
-// still look for it.
-func write(w http.ResponseWriter, kind string, der []byte) {
-	var b strings.Builder
-	for text := base64.StdEncoding.EncodeToString(der); text != ""; {
-		n := min(len(text), 76)
-		b.WriteString(text[:n] + "\r\n")
-		text = text[n:]
+// write answers DER as base64. RFC 8951 §3 took the meaning from Content-Transfer-Encoding; clients of RFC 7030 still look
+// for it. Clients are to tolerate white space, and do not need it (RFC 8951 §3.1), but those on OpenSSL's base64 filter lose
+// lines of more than 1024 characters, and strongSwan's takes line ends for digits. The latter is told apart by sending no
+// User-Agent. It also reads no chunks: the length is always there.
+func write(w http.ResponseWriter, r *http.Request, kind string, der []byte) {
+	text := base64.StdEncoding.EncodeToString(der)
+	if r.UserAgent() != "" {
+		var b strings.Builder
+		for text != "" {
+			n := min(len(text), 76)
+			b.WriteString(text[:n] + "\r\n")
+			text = text[n:]
+		}
+		text = b.String()
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Transfer-Encoding", "base64")
-	w.Write([]byte(b.String())) //nolint:errcheck // nothing to do for a client that left
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	io.WriteString(w, text) //nolint:errcheck // nothing to do for a client that left
 }
 
 // tlsVersion is for the audit log: as CloudTrail writes it.
