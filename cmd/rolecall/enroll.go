@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/enrollclient"
+	"github.com/rolecall/rolecall/internal/imds"
 	"github.com/rolecall/rolecall/internal/keysource/pkcs11"
 	"github.com/rolecall/rolecall/internal/keysource/tpm"
 )
@@ -64,7 +66,7 @@ Keys are files: enroll makes none in a TPM or a PKCS#11 token. It does not run o
 			{name: flagPrivateKey, arg: "FILE", help: "refused: the key is key.pem in the folder"},
 			{name: "renew", kind: boolFlag, help: "leave a certificate that is not due; without it, one that is there is an error"},
 			{name: flagRenewBefore, arg: "TIME", help: "how long before its end a certificate is due, such as 12h (default: a third of its life)"},
-			{name: "daemon", kind: boolFlag, help: "renew until stopped"},
+			{name: "daemon", kind: boolFlag, help: "renew until SIGTERM; tells systemd when there is a certificate (Type=notify)"},
 			{name: flagOnRenew, arg: "COMMAND", help: "program to run after each change, with the arguments after --"},
 		},
 		run: runEnroll,
@@ -187,44 +189,28 @@ func (p *program) enrolled(ctx context.Context, in *inputs, changed bool, next t
 	return nil
 }
 
-// The daemon's waits: what is due is tried again after a while that doubles.
-const (
-	firstRetry = 10 * time.Second
-	lastRetry  = 30 * time.Minute
-	longestNap = time.Hour // the clock may be set in between
-)
-
-// enrollLoop renews until ctx ends. What cannot get better by itself ends it.
+// enrollLoop renews until SIGTERM. What cannot get better by itself ends it.
 func (p *program) enrollLoop(ctx context.Context, in *inputs, c *enrollclient.Client) error {
-	retry := firstRetry
-	for {
-		changed, next, err := c.Run(ctx, time.Now())
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // stopped
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	tell := func(state string) {
+		if err := imds.Notify(p.getenv, state); err != nil {
+			p.warn("cannot notify systemd: " + err.Error())
 		}
-		wait := retry
-		var e *enrollclient.Error
-		switch {
-		case errors.As(err, &e) && e.Permanent:
-			return err
-		case err != nil:
-			p.warn(err.Error())
-			retry = min(2*retry, lastRetry)
-		default:
-			retry, wait = firstRetry, min(max(time.Until(next), time.Minute), longestNap)
+	}
+	context.AfterFunc(ctx, func() { _ = imds.Notify(p.getenv, "STOPPING=1") }) // a courtesy
+	var ready sync.Once
+	d := &enrollclient.Daemon{
+		Client: c,
+		Done: func(ctx context.Context, changed bool, next time.Time) {
 			if changed {
 				if err := p.enrolled(ctx, in, changed, next); err != nil {
 					p.warn(err.Error())
 				}
 			}
-		}
-		// Machines that were started together do not come back together.
-		t := time.NewTimer(wait + rand.N(wait/10+1))
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil
-		case <-t.C:
-		}
+			ready.Do(func() { tell("READY=1") }) // there is a certificate that works
+		},
+		Failed: func(err error) { p.warn(err.Error()) },
 	}
+	return d.Run(ctx)
 }

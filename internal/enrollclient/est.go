@@ -130,7 +130,7 @@ func (e *EST) Enroll(ctx context.Context, csr []byte, old *Pair) (*x509.Certific
 	config := &tls.Config{RootCAs: e.roots}
 	operation, secret := "/simpleenroll", ""
 	if old != nil && time.Now().Before(old.Leaf.NotAfter) {
-		operation = "/simplereenroll"
+		operation = renewal
 		// Whatever CAs the server names: there is one certificate.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return &tls.Certificate{Certificate: [][]byte{old.Leaf.Raw}, PrivateKey: old.Key, Leaf: old.Leaf}, nil
@@ -138,7 +138,7 @@ func (e *EST) Enroll(ctx context.Context, csr []byte, old *Pair) (*x509.Certific
 	} else {
 		var err error
 		if secret, err = e.token(); err != nil {
-			return nil, nil, err
+			return nil, nil, expired(old, err)
 		}
 	}
 	client := httpClient(config)
@@ -160,6 +160,23 @@ func (e *EST) Enroll(ctx context.Context, csr []byte, old *Pair) (*x509.Certific
 		return nil, nil, err
 	}
 	return list[0], append(above, list[1:]...), nil
+}
+
+const renewal = "/simplereenroll"
+
+// expired says why a certificate that is there does not do for a renewal.
+func expired(old *Pair, err error) error {
+	if old == nil {
+		return err
+	}
+	e := &Error{
+		Problem: fmt.Sprintf("the certificate expired at %s and cannot be renewed without a token", old.Leaf.NotAfter.UTC().Format(time.RFC3339)),
+		Advice:  "make one (rolecalld enroll-token create) and pass it with --token-file or --token-env", Cause: err, Permanent: true,
+	}
+	if own := (*Error)(nil); !errors.As(err, &own) {
+		e.Problem += ": " + err.Error()
+	}
+	return e
 }
 
 // exchange makes one request whose answer is certificates.
@@ -184,7 +201,11 @@ func exchange(client *http.Client, r *http.Request) ([]*x509.Certificate, error)
 		}
 		// 4xx but for 408 and 429 stays as it is.
 		permanent := resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusRequestTimeout && resp.StatusCode != http.StatusTooManyRequests
-		return nil, &Error{Problem: fmt.Sprintf("%s: %s: %s", r.URL.Path, resp.Status, text), Permanent: permanent}
+		refused := &Error{Problem: fmt.Sprintf("%s: %s: %s", r.URL.Path, resp.Status, text), Permanent: permanent}
+		if resp.StatusCode == http.StatusForbidden && strings.HasSuffix(r.URL.Path, renewal) {
+			refused.Advice = "what the server does not renew is replaced with a token (rolecalld enroll-token create), in a --directory without certificate"
+		}
+		return nil, refused
 	}
 	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "application/pkcs7-mime" {
 		return nil, fmt.Errorf("%s: the answer is of type %q", r.URL.Path, resp.Header.Get("Content-Type"))

@@ -24,13 +24,18 @@ type Pair struct {
 	Above []*x509.Certificate
 }
 
+// matches reports whether the certificate is of the key.
+func (p *Pair) matches() bool {
+	pub, ok := p.Leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && pub.Equal(p.Key.Public())
+}
+
 // ErrNone means that there is no pair yet.
 var ErrNone = errors.New("there is no certificate yet")
 
 // newPair makes sure that the pair works: the certificate is of the key, in force, and its chain leads to the last issuer.
 func newPair(key crypto.Signer, leaf *x509.Certificate, above []*x509.Certificate, now time.Time) (*Pair, error) {
-	pub, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !pub.Equal(key.Public()) {
+	if pair := (&Pair{Key: key, Leaf: leaf}); !pair.matches() {
 		return nil, errors.New("the certificate that was issued is not of the key that was made")
 	}
 	if len(above) == 0 {
@@ -82,19 +87,34 @@ func (f Folder) lock(ctx context.Context) (func(), error) {
 
 // Load reads the pair. [ErrNone] means that there is none.
 func (f Folder) Load() (*Pair, error) {
-	// One look at "current": the pair is of one moment.
-	dir, err := os.Readlink(filepath.Join(f.Path, current))
-	if errors.Is(err, fs.ErrNotExist) {
-		for _, name := range []string{CertificateFile, KeyFile} {
-			if info, err := os.Lstat(filepath.Join(f.Path, name)); err == nil && info.Mode().IsRegular() {
-				return nil, &Error{Problem: fmt.Sprintf("%s is there and was not made by enroll", filepath.Join(f.Path, name)), Advice: "move it away, or name another folder", Permanent: true}
-			}
+	for n := 0; ; n++ {
+		// One look at "current": the pair is of one moment.
+		dir, err := os.Readlink(filepath.Join(f.Path, current))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, f.empty()
 		}
-		return nil, ErrNone
+		if err != nil {
+			return nil, err
+		}
+		p, err := f.read(dir)
+		if now, _ := os.Readlink(filepath.Join(f.Path, current)); n < 3 && errors.Is(err, fs.ErrNotExist) && now != dir {
+			continue // renewed twice since
+		}
+		return p, err
 	}
-	if err != nil {
-		return nil, err
+}
+
+// empty is [ErrNone], or an error if something else is in the place of the pair.
+func (f Folder) empty() error {
+	for _, name := range []string{CertificateFile, KeyFile} {
+		if info, err := os.Lstat(filepath.Join(f.Path, name)); err == nil && info.Mode().IsRegular() {
+			return &Error{Problem: fmt.Sprintf("%s is there and was not made by enroll", filepath.Join(f.Path, name)), Advice: "move it away, or name another folder", Permanent: true}
+		}
 	}
+	return ErrNone
+}
+
+func (f Folder) read(dir string) (*Pair, error) {
 	p := &Pair{}
 	keyText, _, err := userfile.Read(filepath.Join(f.Path, dir, KeyFile), maxFile)
 	if err != nil {
@@ -121,6 +141,12 @@ func (f Folder) Load() (*Pair, error) {
 		return nil, fmt.Errorf("%s holds no certificate", filepath.Join(f.Path, CertificateFile))
 	}
 	p.Leaf, p.Above = list[0], list[1:]
+	if !p.matches() {
+		return nil, &Error{
+			Problem: fmt.Sprintf("the key and the certificate in %s do not belong together", f.Path),
+			Advice:  "somebody else has changed them: restore both, or enroll into another folder", Permanent: true,
+		}
+	}
 	return p, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -69,6 +70,9 @@ func CheckPublicKey(pub crypto.PublicKey) error {
 	return Errorf(AdviceKeyKinds, "keys of the kind %T are not supported", pub)
 }
 
+// ErrPair is the cause when a key is not that of the certificate.
+var ErrPair = errors.New("key and certificate do not belong together")
+
 // checkPair refuses a key that is not the leaf's. The server would refuse it too, but with "Invalid signature".
 func checkPair(signer crypto.Signer, leaf *x509.Certificate, chain []*x509.Certificate) error {
 	pub := signer.Public()
@@ -80,11 +84,15 @@ func checkPair(signer crypto.Signer, leaf *x509.Certificate, chain []*x509.Certi
 	}
 	for i, c := range chain {
 		if SamePublicKey(pub, c.PublicKey) {
-			return Errorf("put the certificate of the key first and its issuers after it",
+			e := Errorf("put the certificate of the key first and its issuers after it",
 				"private key and certificate do not belong together: the key is that of certificate %d (%s)", i+2, c.Subject)
+			e.Cause = ErrPair
+			return e
 		}
 	}
-	return Errorf(advicePair, "private key and certificate (%s) do not belong together", leaf.Subject)
+	e := Errorf(advicePair, "private key and certificate (%s) do not belong together", leaf.Subject)
+	e.Cause = ErrPair
+	return e
 }
 
 // SamePublicKey reports whether two public keys are equal. It is false for kinds it does not know.

@@ -27,6 +27,7 @@ import (
 
 	"github.com/rolecall/rolecall/internal/certsonly"
 	"github.com/rolecall/rolecall/internal/server"
+	"github.com/rolecall/rolecall/internal/testdb"
 	"github.com/rolecall/rolecall/internal/testserver"
 )
 
@@ -44,6 +45,17 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	return newRigOn(t, "sqlite")
+}
+
+// onBothStores runs a test on each engine that keeps tokens.
+func onBothStores(t *testing.T, fn func(*rig)) {
+	t.Run("sqlite", func(t *testing.T) { fn(newRigOn(t, "sqlite")) })
+	t.Run("postgres", func(t *testing.T) { fn(newRigOn(t, testdb.Postgres(t))) })
+}
+
+func newRigOn(t *testing.T, engine string) *rig {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -53,9 +65,9 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, https: "https://" + address, roots: x509.NewCertPool()}
 	dir := filepath.Join(t.TempDir(), "data")
 	r.Server = testserver.StartWith(t, func(c *server.Config) {
-		c.Store, c.DataDir, c.Listen = "sqlite", dir, []string{"http://127.0.0.1:0", address}
+		c.Store, c.DataDir, c.Listen = engine, dir, []string{"http://127.0.0.1:0", address}
 	})
-	r.cfg = server.Config{DataDir: dir}
+	r.cfg = server.Config{DataDir: dir, Store: engine}
 	text, err := os.ReadFile(filepath.Join(dir, "tls-ca.pem"))
 	if err != nil || !r.roots.AppendCertsFromPEM(text) {
 		t.Fatal("no TLS CA", err)
@@ -217,8 +229,10 @@ func (r *rig) refused(what string, a answer, status int, text string) {
 }
 
 // TestStory: a token enrolls once, the certificate renews with a new key, a revoked one does not.
-func TestStory(t *testing.T) {
-	r := newRig(t)
+func TestStory(t *testing.T) { onBothStores(t, story) }
+
+func story(r *rig) {
+	t := r.T
 	token, _ := r.token("hosts", "CN=host1.*", 1, time.Minute)
 	key, der := request(t, "host1.example.com", func(q *x509.CertificateRequest) { q.DNSNames = []string{"host1.example.com"} })
 	a := r.enroll("hosts/simpleenroll", token, nil, der)
@@ -282,8 +296,10 @@ func TestForeignCertificates(t *testing.T) {
 }
 
 // TestOneUse: of 64 that use a token at the same moment, one has a certificate.
-func TestOneUse(t *testing.T) {
-	r := newRig(t)
+func TestOneUse(t *testing.T) { onBothStores(t, oneUse) }
+
+func oneUse(r *rig) {
+	t := r.T
 	token, _ := r.token("hosts", "CN=host1.*", 1, time.Minute)
 	_, der := request(t, "host1.example.com", nil)
 	var wg sync.WaitGroup
@@ -304,8 +320,10 @@ func TestOneUse(t *testing.T) {
 }
 
 // TestBadTokens: expired, foreign, revoked, mistyped. The secret never comes back.
-func TestBadTokens(t *testing.T) {
-	r := newRig(t)
+func TestBadTokens(t *testing.T) { onBothStores(t, badTokens) }
+
+func badTokens(r *rig) {
+	t := r.T
 	r.profile("other", time.Hour)
 	_, der := request(t, "host1.example.com", nil)
 	good, _ := r.token("hosts", "CN=host1.*", 1, time.Minute)
@@ -339,8 +357,10 @@ func TestBadTokens(t *testing.T) {
 }
 
 // TestBounds: what a request may not ask for. A refused request leaves the token as it was.
-func TestBounds(t *testing.T) {
-	r := newRig(t)
+func TestBounds(t *testing.T) { onBothStores(t, limits) }
+
+func limits(r *rig) {
+	t := r.T
 	token, _ := r.token("hosts", "CN=host1.*", 1, time.Minute)
 	ext := func(id asn1.ObjectIdentifier, value any) func(*x509.CertificateRequest) {
 		der, err := asn1.Marshal(value)
@@ -405,5 +425,32 @@ func TestWithoutTLS(t *testing.T) {
 	r.refused("renewal", r.enroll("hosts/simplereenroll", "", nil, der), 403, "a proxy that ends TLS")
 	if a := r.enroll("hosts/simpleenroll", token, nil, der); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// TestShortLived: a CA for short-lived certificates issues for hours, and no profile of it promises more than it can.
+func TestShortLived(t *testing.T) {
+	r := newRig(t)
+	r.ca, _ = r.authority(object{"CertificateAuthorityType": "ROOT", "UsageMode": "SHORT_LIVED_CERTIFICATE", "CertificateAuthorityConfiguration": object{
+		"KeyAlgorithm": "EC_prime256v1", "SigningAlgorithm": "SHA256WITHECDSA", "Subject": object{"CommonName": "Short"}}}, "", "")
+	err := server.CreateEnrollmentProfile(t.Context(), r.cfg, server.EnrollmentProfile{
+		Name: "long", CA: r.ca, Template: "EndEntityClientAuthCertificate", Subject: "CN=*.example.com", Validity: 8 * 24 * time.Hour})
+	if err == nil || !strings.Contains(err.Error(), "at most 7 days") {
+		t.Errorf("8 days: %v", err)
+	}
+	for name, validity := range map[string]time.Duration{"hours": 2 * time.Hour, "week": 7 * 24 * time.Hour} {
+		r.profile(name, validity)
+		token, _ := r.token(name, "CN=host1.*", 1, time.Minute)
+		key, der := request(t, "host1.example.com", nil)
+		a := r.enroll(name+"/simpleenroll", token, nil, der)
+		if a.status != 200 {
+			t.Fatalf("%s: %d %s", name, a.status, a.body)
+		}
+		if left := time.Until(a.certs[0].NotAfter); left > validity || left < validity-time.Minute {
+			t.Errorf("%s: %s are left", name, left)
+		}
+		if a = r.enroll(name+"/simplereenroll", "", pairOf(a.certs[0], key), der); a.status != 200 {
+			t.Errorf("%s, renewed: %d %s", name, a.status, a.body)
+		}
 	}
 }

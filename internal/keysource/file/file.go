@@ -1,8 +1,9 @@
 // Package file is the key source for keys and certificates in files: PEM or DER, apart or combined in one file, the key
 // plain (PKCS#8, SEC1, PKCS#1) or encrypted (PKCS#8 with PBES2).
 //
-// It recognises PKCS#12 files and keys that a TPM holds, which packages pkcs12 and tpm read. It never falls back to another source. Every file is read once per [Source.Load], so key
-// and certificate of a combined file always belong to the same state of it, and a pipe works as well as a file.
+// It recognises PKCS#12 files and keys that a TPM holds, which packages pkcs12 and tpm read. It never falls back to
+// another source. Every file is read once per [Source.Load] (twice if key and certificate do not match), so key and
+// certificate of a combined file always belong to the same state of it, and a pipe works as well as a file.
 // Start with [Source]; parse.go splits bytes into keys and certificates, key.go reads a key, pbes2.go decrypts one.
 package file
 
@@ -44,8 +45,23 @@ type Source struct {
 
 var _ keysource.Source = (*Source)(nil)
 
-// Load reads the files and checks that key and certificate belong together.
+// Load reads the files and checks that key and certificate belong together. Two files that do not may have been replaced
+// between the one and the other: they are read once more.
 func (s *Source) Load(ctx context.Context) (*keysource.Identity, error) {
+	id, err := s.load(ctx)
+	if errors.Is(err, keysource.ErrPair) && regular(s.Certificate) && regular(s.PrivateKey) {
+		return s.load(ctx)
+	}
+	return id, err
+}
+
+// regular reports whether a file can be read again.
+func regular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func (s *Source) load(ctx context.Context) (*keysource.Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
