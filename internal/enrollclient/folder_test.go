@@ -174,3 +174,22 @@ func TestNewPair(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseNames(f *testing.F) {
+	f.Add("CN=host1.example.com,O=Example\\, Ltd", "DNS:host1.example.com")
+	f.Add("C=DE,ST=,=", "IP:10.0.0.1")
+	f.Add("", "URI:spiffe://x/y")
+	f.Fuzz(func(t *testing.T, subject, alternative string) {
+		n, err := ParseNames(subject, []string{alternative})
+		if err != nil {
+			return
+		}
+		key, err := newKey("P-256")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: n.Subject, ExtraExtensions: n.Alternatives}, key); err != nil {
+			t.Errorf("%q %q: %v", subject, alternative, err)
+		}
+	})
+}
