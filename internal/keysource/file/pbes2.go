@@ -153,15 +153,21 @@ func prf(oid asn1.ObjectIdentifier) (func() hash.Hash, error) {
 	if len(oid) == 0 {
 		return sha1.New, nil // RFC 8018 A.2: the default
 	}
-	switch oid.String() {
+	switch oid.String() { // RFC 8018 B.1.2
 	case "1.2.840.113549.2.7":
 		return sha1.New, nil
+	case "1.2.840.113549.2.8":
+		return sha256.New224, nil
 	case "1.2.840.113549.2.9":
 		return sha256.New, nil
 	case "1.2.840.113549.2.10":
 		return sha512.New384, nil
 	case "1.2.840.113549.2.11":
 		return sha512.New, nil
+	case "1.2.840.113549.2.12":
+		return sha512.New512_224, nil
+	case "1.2.840.113549.2.13":
+		return sha512.New512_256, nil
 	}
 	return nil, keysource.Errorf(adviceCipher, "the private key's password is hashed with an unsupported function (%s)", oid)
 }
