@@ -3,7 +3,10 @@ package integration
 import (
 	"crypto/sha256"
 	"debug/elf"
+	"debug/macho"
+	"debug/pe"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // distribution builds the native target into a new folder, with a fixed version and time.
@@ -46,6 +50,84 @@ func TestDistribution(t *testing.T) {
 	t.Run("archive", func(t *testing.T) { tryArchive(t, env, dir) })
 	t.Run("deb", func(t *testing.T) { tryDebs(t, env, dir) })
 	t.Run("rpm", func(t *testing.T) { tryRPMs(t, env, dir) })
+}
+
+// TestTargets compiles every program of every target, and looks at what came out.
+func TestTargets(t *testing.T) {
+	dir := t.TempDir()
+	table := strings.Split(strings.TrimSpace(mustRun(t, "..", os.Environ(), "scripts/dist", "--targets").stdout), "\n")
+	var seen []string
+	for _, line := range table {
+		words := strings.Fields(line)
+		target, programs := words[0], words[1:]
+		seen = append(seen, target)
+		system, arch, _ := strings.Cut(target, "/")
+		to := filepath.Join(dir, system+arch) + string(filepath.Separator)
+		args := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", to}
+		for _, program := range programs {
+			args = append(args, "./cmd/"+program)
+		}
+		if err := os.Mkdir(to, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		mustRun(t, "..", append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOARM=7"), tool(t, "go"), args...)
+		t.Logf("%s: %s", target, time.Since(began).Round(time.Second))
+		for _, program := range programs {
+			name := to + program
+			if system == "windows" {
+				name += ".exe"
+			}
+			if err := checkBinary(name, system, arch); err != nil {
+				t.Errorf("%s of %s: %v", program, target, err)
+			}
+			os.Remove(name)
+		}
+	}
+	want := []string{"linux/amd64", "linux/arm64", "linux/arm", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("targets %v, want %v", seen, want)
+	}
+	if out := run(t, "..", os.Environ(), "scripts/dist", dir, "plan9/386"); out.code == 0 || !strings.Contains(out.stderr, "is no target") {
+		t.Errorf("a target that is none: %d %s", out.code, out.stderr)
+	}
+}
+
+// checkBinary reports what is wrong with a program for a system: another machine, or, on Linux, a loader that musl or an
+// empty container may not have.
+func checkBinary(path, system, arch string) error {
+	switch system {
+	case "linux":
+		f, err := elf.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		want := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "arm": elf.EM_ARM}[arch]
+		libraries, err := f.ImportedLibraries()
+		if err != nil || f.Machine != want || len(libraries) != 0 || f.Section(".interp") != nil {
+			return fmt.Errorf("%s, libraries %v, loader %v: %w", f.Machine, libraries, f.Section(".interp") != nil, err)
+		}
+	case "darwin":
+		f, err := macho.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if want := map[string]macho.Cpu{"amd64": macho.CpuAmd64, "arm64": macho.CpuArm64}[arch]; f.Cpu != want {
+			return fmt.Errorf("for %s", f.Cpu)
+		}
+	case "windows":
+		f, err := pe.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if want := map[string]uint16{"amd64": pe.IMAGE_FILE_MACHINE_AMD64, "arm64": pe.IMAGE_FILE_MACHINE_ARM64}[arch]; f.Machine != want {
+			return fmt.Errorf("for machine %#x", f.Machine)
+		}
+	}
+	return nil
 }
 
 func one(t *testing.T, pattern string) string {
