@@ -84,12 +84,11 @@ func (s *Server) tlsConfig(background context.Context) (*tls.Config, error) {
 	config := rememberingLeaf(&tls.Config{
 		MinVersion: tls.VersionTLS12, GetCertificate: reloader.GetCertificate, NextProtos: []string{"h2", "http/1.1"},
 		// An answer has a few KiB and often is the only one of its connection: small records would only be more writes.
+		// And strongSwan's EST client loses what is not in the first record, a certificate and its token with it.
 		DynamicRecordSizingDisabled: true,
 	})
 	asking := config.Clone()
 	asking.ClientAuth = tls.RequestClientCert // EST decides about it; to everything else it means nothing
-	// strongSwan's EST client loses what is not in an answer's first record, a certificate and its token with it.
-	asking.DynamicRecordSizingDisabled = true
 	if err := s.showCA(asking); err != nil {
 		return nil, err
 	}

@@ -2,8 +2,8 @@
 // plain (PKCS#8, SEC1, PKCS#1) or encrypted (PKCS#8 with PBES2).
 //
 // It recognises PKCS#12 files and keys that a TPM holds, which packages pkcs12 and tpm read. It never falls back to
-// another source. Every file is read once per [Source.Load] (twice if key and certificate do not match), so key and
-// certificate of a combined file always belong to the same state of it, and a pipe works as well as a file.
+// another source. Every file is read once per [Source.Load] (again if key and certificate do not match and were replaced), so
+// key and certificate of a combined file always belong to the same state of it, and a pipe works as well as a file.
 // Start with [Source]; parse.go splits bytes into keys and certificates, key.go reads a key, pbes2.go decrypts one.
 package file
 
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"runtime"
 
 	"github.com/rolecall/rolecall/internal/keysource"
@@ -45,20 +46,39 @@ type Source struct {
 
 var _ keysource.Source = (*Source)(nil)
 
-// Load reads the files and checks that key and certificate belong together. Two files that do not may have been replaced
-// between the one and the other: they are read once more.
+// Load reads the files and checks that key and certificate belong together. Two files that do not, and were replaced while
+// they were read, are read again.
 func (s *Source) Load(ctx context.Context) (*keysource.Identity, error) {
-	id, err := s.load(ctx)
-	if errors.Is(err, keysource.ErrPair) && regular(s.Certificate) && regular(s.PrivateKey) {
-		return s.load(ctx)
+	for n := 0; ; n++ {
+		before := s.states()
+		id, err := s.load(ctx)
+		if n == maxReadings || !errors.Is(err, keysource.ErrPair) || !replaced(before, s.states()) {
+			return id, err
+		}
 	}
-	return id, err
 }
 
-// regular reports whether a file can be read again.
-func regular(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
+const maxReadings = 10
+
+// states are those of the two files; nil for what is not a regular file and cannot be read again.
+func (s *Source) states() (list [2]fs.FileInfo) {
+	for i, path := range []string{s.Certificate, s.PrivateKey} {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			list[i] = info
+		}
+	}
+	return list
+}
+
+func replaced(before, after [2]fs.FileInfo) (changed bool) {
+	for i, a := range before {
+		b := after[i]
+		if a == nil || b == nil {
+			return false
+		}
+		changed = changed || !os.SameFile(a, b) || a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime())
+	}
+	return changed
 }
 
 func (s *Source) load(ctx context.Context) (*keysource.Identity, error) {
