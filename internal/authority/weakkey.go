@@ -83,7 +83,7 @@ func closePrimes(n *big.Int) bool {
 // square reports whether n ≥ 0 is a square. Roots cost hundreds of times what the remainders do that almost every other number
 // fails by.
 func square(n *big.Int) bool {
-	const bits6 = 0x0202021202030213 // the squares modulo 64
+	const bits6 uint64 = 0x0202021202030213 // the squares modulo 64
 	const product = 3 * 5 * 7 * 11 * 13 * 17 * 19 * 23
 	if words := n.Bits(); len(words) > 0 && bits6>>(words[0]&63)&1 == 0 {
 		return false
