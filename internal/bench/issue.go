@@ -35,19 +35,12 @@ import (
 // The goals of IssueCertificate: how much of an issuance's CPU time is checking the CSR and signing.
 var issueGoals = map[keyKind]float64{p256: 0.5, rsa2048: 0.85}
 
-// issuedRows is how many certificates the store is filled with for the last row.
-const issuedRows = 1_000_000
-
 // issue measures IssueCertificate, each durable with its audit event before it is answered, against checking the CSR and
 // creating the certificate with the standard library alone.
 func (b *bench) issue(ctx context.Context, out io.Writer, say func(string, ...any)) error {
 	t := newTable(out, fmt.Sprintf("IssueCertificate over %d connections of keep-alive TLS, against checking the CSR and creating the certificate in one process", b.options.conns),
 		"CA, certificates in the store", "certs/s", "floor certs/s, all CPUs", "CPU µs/cert", "floor CPU µs", "floor ÷ CPU", "client µs/cert", "idle CPUs", "fdatasync µs")
-	rows := []int{0, issuedRows}
-	if b.options.quick {
-		rows[1] = 20_000
-	}
-	for _, filled := range rows {
+	for at, filled := range b.options.issued {
 		for _, kind := range []keyKind{p256, rsa2048} {
 			say("IssueCertificate %s, %d certificates in the store", kind, filled)
 			ca, err := b.target.privateCA(ctx, kind)
@@ -77,8 +70,8 @@ func (b *bench) issue(ctx context.Context, out io.Writer, say func(string, ...an
 			if err != nil {
 				return err
 			}
-			if kind == p256 && filled == 0 && b.options.cpuprofile != "" {
-				if err := b.profile(ctx, requests, b.options.cpuprofile+".issue", say); err != nil {
+			if at == 0 && b.options.cpuprofile != "" {
+				if err := b.profile(ctx, requests, b.options.cpuprofile+".issue."+string(kind), say); err != nil {
 					return err
 				}
 			}

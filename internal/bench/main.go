@@ -63,6 +63,7 @@ type options struct {
 	conns      int
 	sessions   int
 	scale      []int
+	issued     []int // certificates in the store
 	sections   []string
 	cpuprofile string
 	coldLeaves int
@@ -81,14 +82,16 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.IntVar(&o.sessions, "sessions", 50_000, "sessions before the resident memory is read")
 	million := f.Bool("million", false, "a million sessions before the resident memory is read")
 	scale := f.String("scale", "10,1000,100000", "numbers of anchors, roles and subjects in the store")
+	issued := f.String("issued", "0,1000000", "numbers of certificates in the store for IssueCertificate")
 	only := f.String("only", allSections, "sections to run")
 	f.BoolVar(&o.quick, "quick", false, "one second for each measurement, smaller stores: for a first look only")
-	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server: to `file`.P-256 and file.RSA-2048 (warm CreateSession), file.identity (GetCallerIdentity), file.issue (IssueCertificate, P-256) and file.enroll (renewals in Active Directory)")
+	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server: to `file`.P-256 and file.RSA-2048 (warm CreateSession), file.identity (GetCallerIdentity), file.issue.P-256 and file.issue.RSA-2048 (IssueCertificate) and file.enroll (renewals in Active Directory)")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
 	if o.quick {
 		o.time, o.coldLeaves, *scale = time.Second, 8192, "10,1000"
+		*issued = "0,20000"
 		o.sessions = min(o.sessions, 10_000)
 	}
 	if *million {
@@ -104,14 +107,24 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 			return nil, fmt.Errorf("section %q is not one of %s", s, allSections)
 		}
 	}
-	for _, word := range strings.Split(*scale, ",") {
-		n, err := strconv.Atoi(word)
-		if err != nil || n < 1 || len(o.scale) > 0 && n < o.scale[len(o.scale)-1] {
-			return nil, fmt.Errorf("-scale %q is not a growing list of numbers", *scale)
-		}
-		o.scale = append(o.scale, n)
+	var err error
+	if o.scale, err = growing("scale", *scale, 1); err != nil {
+		return nil, err
 	}
-	return o, nil
+	o.issued, err = growing("issued", *issued, 0)
+	return o, err
+}
+
+// growing reads a list of numbers, none below least.
+func growing(name, text string, least int) (list []int, err error) {
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < least || len(list) > 0 && n < list[len(list)-1] {
+			return nil, fmt.Errorf("-%s %q is not a growing list of numbers", name, text)
+		}
+		list = append(list, n)
+	}
+	return list, nil
 }
 
 func (o *options) wants(section string) bool { return slices.Contains(o.sections, section) }
