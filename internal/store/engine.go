@@ -72,6 +72,8 @@ func openSQLite(kind engineKind, path, synchronous string) (*engine, error) {
 			"_pragma": {
 				fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 				"journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)", "cache_size(-2048)",
+				// What a statement needs to undo itself is written to a file otherwise.
+				"temp_store(MEMORY)",
 			},
 			"_dqs":       {"0"},
 			"_defensive": {"1"},
