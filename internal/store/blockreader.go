@@ -115,26 +115,37 @@ func newBodyReader(body []byte) (*bodyReader, error) {
 
 // record returns the whole record of an entry, in memory of its own.
 func (b *bodyReader) record(e *blockEntry) ([]byte, error) {
+	body, cert, err := b.parts(e)
+	if err != nil {
+		return nil, err
+	}
+	if cert == nil {
+		return append([]byte(nil), body...), nil
+	}
+	return fillCert(nil, body, cert, e.CertAt), nil
+}
+
+// parts returns the record of an entry without its certificate, and that; nil for none.
+func (b *bodyReader) parts(e *blockEntry) (body, cert []byte, err error) {
 	n := e.number / blockChunk
 	if n >= len(b.chunks) || e.cert >= len(b.certs) {
-		return nil, errBlock
+		return nil, nil, errBlock
 	}
 	chunk, ok := b.open[n]
 	if !ok {
-		var err error
 		if chunk, err = unpack(b.chunks[n]); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		b.open[n] = chunk
 	}
 	if e.offset+e.length > len(chunk) {
-		return nil, errBlock
+		return nil, nil, errBlock
 	}
-	body := chunk[e.offset : e.offset+e.length]
+	body = chunk[e.offset : e.offset+e.length : e.offset+e.length]
 	if e.cert < 0 {
-		return append([]byte(nil), body...), nil
+		return body, nil, nil
 	}
-	return fillCert(nil, body, b.certs[e.cert], e.CertAt), nil
+	return body, b.certs[e.cert], nil
 }
 
 // blockReader reads fields from the front of rest; after the first failure all it returns is zero.

@@ -71,9 +71,10 @@ func openSQLite(kind engineKind, path, synchronous string) (*engine, error) {
 		q := url.Values{
 			"_pragma": {
 				fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-				"journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)", "cache_size(-2048)",
-				// What a statement needs to undo itself is written to a file otherwise.
-				"temp_store(MEMORY)",
+				"journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)", "cache_size(-8192)",
+				// What a statement needs to undo itself is written to a file otherwise. A log of 16 MiB is four times the default:
+				// pages that change all the time are written back less often.
+				"temp_store(MEMORY)", "wal_autocheckpoint(4000)",
 			},
 			"_dqs":       {"0"},
 			"_defensive": {"1"},

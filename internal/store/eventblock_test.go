@@ -247,3 +247,98 @@ func TestMoveLogPosition(t *testing.T) {
 		})
 	})
 }
+
+// TestMergeBlocks: what busy nodes wrote in small blocks becomes few large ones, with every event as it was.
+func TestMergeBlocks(t *testing.T) {
+	onEngines(t, func(t *testing.T, src string) {
+		r := rand.New(rand.NewPCG(3, 4))
+		db := open(t, Config{Source: src})
+		var events []Event
+		for i := range 300 {
+			batch := blockEvents(r, 3+r.IntN(12), t0.Add(time.Duration(i)*100*time.Millisecond))
+			if i%3 == 0 {
+				for j := range batch {
+					batch[j].Account = other
+				}
+			}
+			p := packEvents(batch, minJoinedEvents)
+			if len(p.blocks) != 1 {
+				t.Fatalf("%d blocks", len(p.blocks))
+			}
+			update(t, db, func(tx *Tx) error { return tx.InsertPackedEvents(p) })
+			events = append(events, batch...)
+		}
+		if n := db.small.Load(); n != 300 {
+			t.Errorf("%d small blocks", n)
+		}
+		if err := db.mergeSmall(t.Context(), t0); err != nil {
+			t.Fatal(err)
+		}
+		counts := func() (blocks, small int) {
+			read(t, db, func(tx *Tx) (err error) {
+				if blocks, err = tx.count(`SELECT COUNT(*) FROM event_blocks`); err == nil {
+					small, err = tx.count(`SELECT COUNT(*) FROM event_blocks WHERE events < $1`, smallBlock)
+				}
+				return err
+			})
+			return blocks, small
+		}
+		blocks, small := counts()
+		if blocks-small < 2 || blocks > 150 {
+			t.Errorf("%d blocks, %d of them small", blocks, small)
+		}
+		if err := db.mergeSmall(t.Context(), t0); err != nil {
+			t.Fatal(err)
+		}
+		if again, _ := counts(); again != blocks {
+			t.Errorf("%d blocks became %d", blocks, again)
+		}
+		slices.SortFunc(events, func(a, b Event) int { return newestFirst(&a, &b) })
+		for _, account := range []arn.AccountID{acct, other} {
+			var want []Event
+			for _, e := range events {
+				if e.Account == account {
+					e.Body, e.Cert, e.CertAt = e.WholeBody(), nil, 0
+					want = append(want, e)
+				}
+			}
+			var got []Event
+			for after, more := "", true; more; more = after != "" {
+				read(t, db, func(tx *Tx) error {
+					list, next, err := tx.LookupEvents(&EventFilter{Account: account, Region: region}, 0, after)
+					got, after = append(got, list...), next
+					return err
+				})
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("-want +got\n%s", d)
+			}
+		}
+	})
+}
+
+// TestMergeGivesWay: blocks that another node has merged or deleted meanwhile are not written twice.
+func TestMergeGivesWay(t *testing.T) {
+	onEngines(t, func(t *testing.T, src string) {
+		db := open(t, Config{Source: src})
+		var run []eventBlock
+		for i := range 4 {
+			p := packEvents(blockEvents(rand.New(rand.NewPCG(5, uint64(i))), 200, t0), 1)
+			run = append(run, p.blocks[0])
+			if i > 0 {
+				update(t, db, func(tx *Tx) error { return tx.InsertPackedEvents(p) })
+			}
+		}
+		slices.SortFunc(run, func(a, b eventBlock) int { return int(a.end - b.end) })
+		if err := db.mergeRun(t.Context(), run); err == nil {
+			t.Error("merged a block that is not there")
+		}
+		read(t, db, func(tx *Tx) error {
+			n, err := tx.count(`SELECT COUNT(*) FROM event_blocks`)
+			if n != 3 {
+				t.Errorf("%d blocks", n)
+			}
+			return err
+		})
+	})
+}

@@ -13,6 +13,9 @@ import (
 const (
 	// minBlockEvents: fewer events of one account and region stay rows, whose terms find them exactly.
 	minBlockEvents = 16
+	// minJoinedEvents is that for the events of a transaction that several callers share: there processor time counts more,
+	// and what is small is merged soon.
+	minJoinedEvents = 3
 	// maxPackedRows bounds the rows of one batch, each of which costs as much as a dozen events of a block: with many accounts that
 	// have few events each, the rest become small blocks.
 	maxPackedRows  = 64
@@ -45,7 +48,10 @@ type eventBlock struct {
 var writers = sync.Pool{New: func() any { return new(blockWriter) }}
 
 // PackEvents sorts events into blocks, and rows where there are few. It keeps nothing of its argument but rows.
-func PackEvents(events []Event) *PackedEvents {
+func PackEvents(events []Event) *PackedEvents { return packEvents(events, minBlockEvents) }
+
+// packEvents makes blocks of least events and more.
+func packEvents(events []Event, least int) *PackedEvents {
 	type scope struct {
 		account arn.AccountID
 		region  arn.Region
@@ -73,7 +79,7 @@ func PackEvents(events []Event) *PackedEvents {
 		}
 		for len(group) > 0 {
 			n := blockLength(group)
-			if n < minBlockEvents && len(out.rows)+n <= maxPackedRows {
+			if n < least && len(out.rows)+n <= maxPackedRows {
 				for _, e := range group[:n] {
 					out.rows = append(out.rows, *e)
 				}
@@ -110,6 +116,9 @@ func (tx *Tx) InsertPackedEvents(p *PackedEvents) error {
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 			b.account, b.region, b.end, b.id, b.start, b.events, b.foreign, b.filter, b.head, b.body); err != nil {
 			return err
+		}
+		if b.events < smallBlock {
+			tx.small++
 		}
 	}
 	return nil

@@ -109,7 +109,8 @@ func (tx *Tx) back(m mark) bool {
 	return true
 }
 
-// QueueEvent is [Tx.InsertEvents] at the end of the transaction, together with others.
+// QueueEvent adds the event at the end of the transaction, together with others: as a row, or in a block with them. Nothing
+// but a failure of the transaction may lead to the same event twice.
 func (tx *Tx) QueueEvent(e Event) { tx.events = append(tx.events, e) }
 
 // QueueIssuedCertificate is [Tx.CreateIssuedCertificate] at the end of the transaction, together with others: a serial
@@ -127,7 +128,7 @@ func (tx *Tx) flush() error {
 	if len(tx.events) == 0 {
 		return nil
 	}
-	return tx.InsertEvents(tx.events)
+	return tx.InsertPackedEvents(packEvents(tx.events, minJoinedEvents))
 }
 
 // Once returns load's result for the key, which is loaded once in a transaction. It is for rows that nobody changes in

@@ -77,6 +77,7 @@ type DB struct {
 	sync   syncState
 	stats  stats
 	known  knownCredentials
+	small  atomic.Int64 // blocks of few events that this node has written and not merged
 
 	cancel context.CancelFunc // ends the background goroutines
 	done   sync.WaitGroup
@@ -106,11 +107,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	bg, cancel := context.WithCancel(context.Background())
 	db.cancel = cancel
-	db.done.Add(1)
-	go func() {
-		defer db.done.Done()
-		db.follow(bg)
-	}()
+	db.done.Go(func() { db.follow(bg) })
+	db.done.Go(func() { db.mergeBlocks(bg) })
 	return db, nil
 }
 

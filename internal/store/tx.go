@@ -30,6 +30,7 @@ type Tx struct {
 	seen    map[change]bool
 	failed  error // the first error of the engine
 	writes  int   // mutations that were run
+	small   int   // blocks written that are worth merging
 	events  []Event
 	issued  []IssuedCertificate
 	once    map[any]any

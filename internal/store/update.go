@@ -86,6 +86,7 @@ func (db *DB) updateOnce(ctx context.Context, fn func(*Tx) error) error {
 		return conflictOr(err)
 	}
 	db.sync.committed(revision)
+	db.small.Add(int64(tx.small))
 	return nil
 }
 
