@@ -18,14 +18,6 @@ type heldKey struct {
 	key crypto.Signer
 }
 
-// Hold makes a Keys for a single CA, which keeps the key open for up to a minute if keys can do so.
-func Hold(keys Keys) Keys {
-	if o, ok := keys.(Opener); ok {
-		return &heldKey{Keys: keys, opener: o}
-	}
-	return keys
-}
-
 // Use implements [Keys].
 func (h *heldKey) Use(id string, ref []byte, fn func(crypto.Signer) error) error {
 	key, err := h.open(id, ref)

@@ -28,6 +28,8 @@ type Issuer struct {
 	DistributionPoint string
 	// OCSP and CAIssuers are where the CA's OCSP responder and its certificate are found; "" for nowhere.
 	OCSP, CAIssuers string
+
+	check *selfCheck // nil for a CA that is not busy
 }
 
 // Request asks for one certificate.
@@ -71,7 +73,10 @@ func (i *Issuer) Issue(t *Token) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.draft.seal(i.PublicKey, signature)
+	if err := i.checkSignature(t.draft, signature); err != nil {
+		return nil, err
+	}
+	return t.draft.seal(signature)
 }
 
 // use opens the CA's key and makes sure that it is the CA's.

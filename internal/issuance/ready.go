@@ -55,7 +55,7 @@ func (i *Issuer) compile(row *store.IssuingAuthority) (any, error) {
 	if r.issuer, err = i.Load(r.CA); err != nil {
 		return nil, err
 	}
-	r.issuer.Keys = authority.Hold(i.keys)
+	r.issuer.Busy()
 	if r.revocation, err = RevocationOf(r.CA); err != nil {
 		return nil, err
 	}
