@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/rolecall/rolecall/iampolicy"
@@ -22,6 +23,7 @@ type Ready struct {
 	row        *store.IssuingAuthority
 	issuer     *authority.Issuer
 	revocation *pca.RevocationConfiguration
+	revision   atomic.Int64 // of the store, at which the CA was last found to be what it is here
 }
 
 // ErrChanged means that a CA is not as it was when a certificate was signed: issue anew, with [Issuer.Issue].
@@ -159,8 +161,16 @@ func (i *Issuer) Store(tx *store.Tx, s *Signed) error {
 	return nil
 }
 
-// current compares with the store. When the next list is due changes all the time and decides nothing.
+// current compares with the store, unless nothing has changed there since the last time. When the next list is due changes
+// all the time and decides nothing.
 func (r *Ready) current(tx *store.Tx) (bool, error) {
+	revision, err := tx.Revision()
+	if err != nil {
+		return false, err
+	}
+	if revision != 0 && revision == r.revision.Load() {
+		return true, nil
+	}
 	now, err := tx.GetIssuingAuthority(r.CA.Account, r.CA.Region, r.CA.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -170,5 +180,9 @@ func (r *Ready) current(tx *store.Tx) (bool, error) {
 	}
 	was := *r.row
 	was.CRLDueAt, now.CRLDueAt = time.Time{}, time.Time{}
-	return reflect.DeepEqual(&was, now), nil
+	same := reflect.DeepEqual(&was, now)
+	if same {
+		r.revision.Store(revision)
+	}
+	return same, nil
 }

@@ -65,6 +65,19 @@ func (tx *Tx) changed(k kind, account arn.AccountID, region arn.Region, id strin
 	tx.changes = append(tx.changes, c)
 }
 
+// Revision tells states of the store apart: while it is the same, no row that the view may hold has changed. It is 0 in a
+// transaction that has changed such a row itself.
+func (tx *Tx) Revision() (int64, error) {
+	if len(tx.changes) > 0 {
+		return 0, nil
+	}
+	revision, err := one(tx, func(s scanner, n *int64) error { return s.Scan(n) }, `SELECT value FROM revision`)
+	if err != nil {
+		return 0, err
+	}
+	return *revision, nil
+}
+
 // recordChanges writes the transaction's changes under the next revision; 0 if there are none. It runs last: from here to
 // the commit the transaction holds the revision row's lock, which makes the order of revisions that of commits.
 func (tx *Tx) recordChanges() (int64, error) {

@@ -34,6 +34,7 @@ type engine struct {
 	write *sql.DB
 	read  *sql.DB
 	loads *sql.DB
+	kept  kept
 	path  string       // SQLite: the database file
 	after func() error // what close has to clean up
 }

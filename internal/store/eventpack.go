@@ -15,7 +15,7 @@ const (
 	minBlockEvents = 16
 	// minJoinedEvents is that for the events of a transaction that several callers share: there processor time counts more,
 	// and what is small is merged soon.
-	minJoinedEvents = 3
+	minJoinedEvents = 2
 	// maxPackedRows bounds the rows of one batch, each of which costs as much as a dozen events of a block: with many accounts that
 	// have few events each, the rest become small blocks.
 	maxPackedRows  = 64
@@ -112,7 +112,7 @@ func (tx *Tx) InsertPackedEvents(p *PackedEvents) error {
 	}
 	for i := range p.blocks {
 		b := &p.blocks[i]
-		if _, err := tx.exec(`INSERT INTO event_blocks (account, region, end_time, id, start_time, events, foreign_ids, filter, head, body)
+		if _, err := tx.execKept(`INSERT INTO event_blocks (account, region, end_time, id, start_time, events, foreign_ids, filter, head, body)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 			b.account, b.region, b.end, b.id, b.start, b.events, b.foreign, b.filter, b.head, b.body); err != nil {
 			return err

@@ -45,7 +45,7 @@ func (tx *Tx) insertIssued(list []IssuedCertificate) error {
 		c := &list[i]
 		args = append(args, c.Account, c.Region, c.Authority, c.Serial, c.Template, notNil(c.DER), toMicros(c.IssuedAt), toMicros(c.NotAfter), c.Partition)
 	}
-	n, err := tx.exec(q.String(), args...)
+	n, err := tx.execKept(q.String(), args...)
 	if err == nil && n != int64(len(list)) {
 		return ErrExists
 	}

@@ -87,6 +87,7 @@ func (db *DB) updateOnce(ctx context.Context, fn func(*Tx) error) error {
 	}
 	db.sync.committed(revision)
 	db.small.Add(int64(tx.small))
+	db.eng.prepare(ctx)
 	return nil
 }
 
