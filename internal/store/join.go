@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
+	"time"
 )
 
 // maxJoined bounds how many callers share a transaction.
@@ -47,6 +49,7 @@ func (db *DB) Join(ctx context.Context, fn func(*Tx) error) error {
 func (db *DB) lead(ctx context.Context) {
 	for {
 		db.writer <- struct{}{} // those who come while another transaction ends join this one
+		db.gather()
 		db.joins.mu.Lock()
 		n := min(len(db.joins.waiting), maxJoined)
 		batch := db.joins.waiting[:n:n]
@@ -61,6 +64,24 @@ func (db *DB) lead(ctx context.Context) {
 		if n == 0 {
 			return
 		}
+	}
+}
+
+// maxGather bounds how long a transaction waits for callers that are ready to run.
+const maxGather = 500 * time.Microsecond
+
+// gather lets callers that are ready to run join, as long as more do.
+func (db *DB) gather() {
+	end := time.Now().Add(maxGather)
+	for before := -1; ; {
+		db.joins.mu.Lock()
+		n := len(db.joins.waiting)
+		db.joins.mu.Unlock()
+		if n == before || time.Now().After(end) {
+			return
+		}
+		before = n
+		runtime.Gosched()
 	}
 }
 
