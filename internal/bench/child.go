@@ -128,29 +128,32 @@ func (c *child) stop() error {
 	return nil
 }
 
-// clockTicks is USER_HZ, the unit of times in /proc/PID/stat: 100 per second on every Linux that Go runs on.
-const clockTicks = 100
-
-// cpu is the user and system time the child has used so far (proc_pid_stat(5), fields 14 and 15).
-func (c *child) cpu() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
+// cpu is the user and system time the child has used so far, to the nanosecond: the sum over its threads (Linux,
+// Documentation/scheduler/sched-stats.rst). Go programs keep their threads.
+func (c *child) cpu() (total time.Duration, err error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", c.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	// The name in field 2 may hold spaces and brackets; the rest follows its last bracket.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 13 {
-		return 0, errors.New("/proc/PID/stat has too few fields")
-	}
-	var ticks int64
-	for _, f := range fields[11:13] {
-		n, err := strconv.ParseInt(f, 10, 64)
+	for _, file := range threads {
+		text, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
-		ticks += n
+		first, _, _ := strings.Cut(string(text), " ")
+		n, err := strconv.ParseInt(first, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += time.Duration(n)
 	}
-	return time.Duration(ticks) * time.Second / clockTicks, nil
+	if total == 0 {
+		return 0, errors.New("no times in /proc/PID/task/*/schedstat")
+	}
+	return total, nil
 }
 
 // resident is a memory figure of /proc/PID/status in bytes: VmRSS for now, VmHWM for the highest so far.

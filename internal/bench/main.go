@@ -47,12 +47,13 @@ const (
 	sectionS3         = "s3"
 	sectionIssue      = "issue"
 	sectionEnroll     = "enroll"
+	sectionLookup     = "lookup"
 	sectionScale      = "scale"
 	sectionMemory     = "memory"
 	sectionComponents = "components"
 )
 
-const allSections = "warm,cold,identity,s3,issue,enroll,scale,memory,components"
+const allSections = "warm,cold,identity,s3,issue,enroll,lookup,scale,memory,components"
 
 // options are the command line.
 type options struct {
@@ -63,7 +64,8 @@ type options struct {
 	conns      int
 	sessions   int
 	scale      []int
-	issued     []int // certificates in the store
+	issued     []int // certificates in the store when some are issued
+	rows       []int // certificates in the store when some are looked up
 	sections   []string
 	cpuprofile string
 	coldLeaves int
@@ -83,6 +85,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	million := f.Bool("million", false, "a million sessions before the resident memory is read")
 	scale := f.String("scale", "10,1000,100000", "numbers of anchors, roles and subjects in the store")
 	issued := f.String("issued", "0,1000000", "numbers of certificates in the store for IssueCertificate")
+	rows := f.String("rows", "1000,100000", "numbers of certificates in the store for lookups; 10000000 takes 9 GB of disk")
 	only := f.String("only", allSections, "sections to run")
 	f.BoolVar(&o.quick, "quick", false, "one second for each measurement, smaller stores: for a first look only")
 	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server: to `file`.P-256 and file.RSA-2048 (warm CreateSession), file.identity (GetCallerIdentity), file.issue.P-256 and file.issue.RSA-2048 (IssueCertificate) and file.enroll (renewals in Active Directory)")
@@ -91,7 +94,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	}
 	if o.quick {
 		o.time, o.coldLeaves, *scale = time.Second, 8192, "10,1000"
-		*issued = "0,20000"
+		*issued, *rows = "0,20000", "1000,20000"
 		o.sessions = min(o.sessions, 10_000)
 	}
 	if *million {
@@ -111,7 +114,10 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	if o.scale, err = growing("scale", *scale, 1); err != nil {
 		return nil, err
 	}
-	o.issued, err = growing("issued", *issued, 0)
+	if o.issued, err = growing("issued", *issued, 0); err != nil {
+		return nil, err
+	}
+	o.rows, err = growing("rows", *rows, 1000)
 	return o, err
 }
 

@@ -31,7 +31,7 @@ func report(ctx context.Context, o *options, stdout, progress io.Writer) (err er
 }
 
 func needsServer(o *options) bool {
-	for _, s := range []string{sectionWarm, sectionCold, sectionIdentity, sectionS3, sectionIssue, sectionEnroll, sectionScale, sectionMemory} {
+	for _, s := range []string{sectionWarm, sectionCold, sectionIdentity, sectionS3, sectionIssue, sectionEnroll, sectionLookup, sectionScale, sectionMemory} {
 		if o.wants(s) {
 			return true
 		}
@@ -91,7 +91,7 @@ func (b *bench) servers(ctx context.Context, out io.Writer, say func(string, ...
 		name string
 		run  func(context.Context, io.Writer, func(string, ...any)) error
 	}{
-		{sectionWarm, b.warm}, {sectionCold, b.cold}, {sectionIdentity, b.identity}, {sectionS3, b.s3}, {sectionIssue, b.issue}, {sectionEnroll, b.enroll}, {sectionMemory, b.memory}, {sectionScale, b.scale},
+		{sectionWarm, b.warm}, {sectionCold, b.cold}, {sectionIdentity, b.identity}, {sectionS3, b.s3}, {sectionIssue, b.issue}, {sectionEnroll, b.enroll}, {sectionLookup, b.lookup}, {sectionMemory, b.memory}, {sectionScale, b.scale},
 	} {
 		if !b.options.wants(s.name) {
 			continue

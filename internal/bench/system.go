@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// clockTicks is USER_HZ, the unit of times in /proc/stat: 100 per second on every Linux that Go runs on.
+const clockTicks = 100
+
 // idleTime is how long the machine's CPUs together have had nothing to do (proc_stat(5): idle and iowait).
 func idleTime() (time.Duration, error) {
 	text, err := os.ReadFile("/proc/stat")
