@@ -8,6 +8,9 @@ import (
 // AppendJSON appends the event as one CloudTrail record and returns the extended buffer. It uses no reflection.
 func (e *Event) AppendJSON(b []byte) []byte {
 	e.normalise()
+	if b == nil { // most of what is not parameters fits into this
+		b = make([]byte, 0, 1536+len(e.RequestParameters)+len(e.ResponseElements))
+	}
 	b, hole := e.appendBody(b)
 	if hole > 0 {
 		b = fillHole(b, hole, e.CreateSession.CertDER)

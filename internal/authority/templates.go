@@ -5,6 +5,7 @@ import (
 	"encoding/asn1"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // DefaultTemplate is what a request that names none gets.
@@ -120,13 +121,16 @@ func FindTemplate(text string) (*Template, error) {
 		}
 		name = short
 	}
-	all := Templates()
+	all := templates()
 	i, ok := slices.BinarySearchFunc(all, name, func(t Template, n string) int { return strings.Compare(t.name, n) })
 	if !ok {
 		return nil, refuse(BadArgument, "there is no certificate template %s", clip(name))
 	}
 	return &all[i], nil
 }
+
+// templates is what FindTemplate looks into: nobody changes it.
+var templates = sync.OnceValue(Templates)
 
 // Templates lists all templates by name.
 //
