@@ -251,7 +251,7 @@ func TestRevocationReachesOtherNodes(t *testing.T) {
 			t.Error("not seen by its own node")
 		}
 		eventually(t, "seen by the other node", func() bool { return revoked(there, serial) })
-		for _, neighbour := range []string{"ab", "ab00", "ab0101", "ac01"} {
+		for _, neighbour := range []string{"ab", "ab00", "ab02", "ab0101", "ac01"} {
 			if revoked(here, neighbour) {
 				t.Errorf("%s is revoked, too", neighbour)
 			}

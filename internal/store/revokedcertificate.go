@@ -28,11 +28,15 @@ func scanRevoked(s scanner, r *RevokedCertificate) error {
 	return s.Scan(&r.Account, &r.Region, &r.IssuerKey, &r.Serial, micros{&r.RevokedAt}, &r.Reason, micros{&r.NotAfter}, &r.Partition)
 }
 
-// revokedBucket is the view's key of a serial: an issuer's revocations are cached in 256 parts, so that one more makes
-// the nodes read a 256th of them again.
+// revokedDigits is how many hex digits of a serial tell its part of the issuer's revocations: there are 4,096 parts. With a
+// million revocations each has 244, which take half a millisecond to read.
+const revokedDigits = 3
+
+// revokedBucket is the view's key of a serial: an issuer's revocations are cached in parts, so that one more makes the nodes
+// read few of them again.
 func revokedBucket(issuerKey, serial string) string {
-	if len(serial) > 2 {
-		serial = serial[:2]
+	if len(serial) > revokedDigits {
+		serial = serial[:revokedDigits]
 	}
 	return issuerKey + "/" + serial
 }
@@ -101,8 +105,12 @@ func (v *View) RevokedPart(ctx context.Context, account arn.AccountID, region ar
 
 func loadRevoked(tx *Tx, k change) (*RevokedPart, error) {
 	issuerKey, prefix, _ := strings.Cut(k.id, "/")
+	end := prefix + "~" // above every hex digit
+	if len(prefix) < revokedDigits {
+		end = prefix + "!" // below every hex digit: no longer serials
+	}
 	entries, err := all(tx, func(s scanner, e *revokedEntry) error { return s.Scan(&e.serial, &e.at, &e.reason) },
 		`SELECT serial, revoked_at, reason FROM revoked_certificates WHERE account = $1 AND region = $2 AND issuer_key = $3 AND serial >= $4 AND serial < $5 ORDER BY serial`,
-		k.account, k.region, issuerKey, prefix, prefix+"~") // "~" is above every hex digit
+		k.account, k.region, issuerKey, prefix, end)
 	return &RevokedPart{entries}, err
 }
