@@ -68,11 +68,11 @@ func openSQLite(kind engineKind, path, synchronous string) (*engine, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	open := func(n int, params ...string) (*sql.DB, error) {
+	open := func(n, cacheKiB int, params ...string) (*sql.DB, error) {
 		q := url.Values{
 			"_pragma": {
 				fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-				"journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)", "cache_size(-8192)",
+				"journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)", fmt.Sprintf("cache_size(-%d)", cacheKiB),
 				// What a statement needs to undo itself is written to a file otherwise. A log of 16 MiB is four times the default:
 				// pages that change all the time are written back less often.
 				"temp_store(MEMORY)", "wal_autocheckpoint(4000)",
@@ -93,9 +93,9 @@ func openSQLite(kind engineKind, path, synchronous string) (*engine, error) {
 		return pool, nil
 	}
 	e := &engine{kind: kind, path: path}
-	if e.write, err = open(1, "_txlock", "immediate"); err == nil {
-		if e.read, err = open(readers(), "_query_only", "1"); err == nil {
-			e.loads, err = open(loaders, "_query_only", "1")
+	if e.write, err = open(1, writerCacheKiB, "_txlock", "immediate"); err == nil {
+		if e.read, err = open(readers(), readerCacheKiB, "_query_only", "1"); err == nil {
+			e.loads, err = open(loaders, readerCacheKiB, "_query_only", "1")
 		}
 	}
 	if err != nil {
@@ -105,6 +105,12 @@ func openSQLite(kind engineKind, path, synchronous string) (*engine, error) {
 }
 
 const loaders = 4
+
+// Page caches of SQLite's connections. The writer's holds the upper levels of the trees that issuing writes to.
+const (
+	writerCacheKiB = 8 << 10
+	readerCacheKiB = 2 << 10
+)
 
 func readers() int { return max(4, 2*runtime.GOMAXPROCS(0)) }
 
