@@ -31,9 +31,9 @@ func (b *bench) lookup(ctx context.Context, out io.Writer, say func(string, ...a
 	if err != nil {
 		return err
 	}
-	t := newTable(out, "Looking up certificates of a private CA, one in a hundred of them revoked, by their number in the store: CPU time of each operation and its ratio to the first row",
+	t := newTable(out, "Looking up certificates of a private CA, one in a hundred of them revoked, by their number in the store: CPU time of each operation, and its ratio to the first row in raw verifications",
 		"operation", "certificates", "CPU µs", "ratio", "per second", "raw P-256 µs")
-	first := map[string]time.Duration{}
+	first := map[string]float64{}
 	for _, n := range b.options.rows {
 		say("filling the store with %d certificates", n)
 		if err := b.target.growIssued(ctx, ca, n, say); err != nil {
@@ -49,11 +49,11 @@ func (b *bench) lookup(ctx context.Context, out io.Writer, say func(string, ...a
 			return err
 		}
 		for _, c := range costs {
-			ratio := "1.00"
+			ratio, multiple := "1.00", float64(c.cpu)/float64(raw.p256)
 			if at, ok := first[c.name]; !ok {
-				first[c.name] = c.cpu
+				first[c.name] = multiple
 			} else {
-				ratio = atMost("%.2f", float64(c.cpu)/float64(at), goalLookup)
+				ratio = atMost("%.2f", multiple/at, goalLookup)
 			}
 			rate := "-"
 			if c.rate > 0 {

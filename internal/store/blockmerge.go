@@ -18,7 +18,9 @@ const (
 	// mergeSpan is how far back small blocks are looked for: transactions take less from an event to their end.
 	mergeSpan = time.Minute
 	// mergeRead bounds the blocks that are looked at in one go.
-	mergeRead  = 2048
+	mergeRead = 2048
+	// mergeBytes bounds what one merge has in memory.
+	mergeBytes = 1 << 20
 	mergeEvery = time.Second
 )
 
@@ -143,7 +145,7 @@ func (db *DB) blockEvents(ctx context.Context, run []eventBlock) (events []Event
 			for i := range more {
 				size += len(more[i].Body) + len(more[i].Cert)
 			}
-			if size > maxBlockBytes {
+			if size > mergeBytes {
 				return nil
 			}
 			events = append(events, more...)

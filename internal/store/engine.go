@@ -108,7 +108,7 @@ const loaders = 4
 
 // Page caches of SQLite's connections. The writer's holds the upper levels of the trees that issuing writes to.
 const (
-	writerCacheKiB = 8 << 10
+	writerCacheKiB = 4 << 10
 	readerCacheKiB = 2 << 10
 )
 
