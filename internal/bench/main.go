@@ -85,7 +85,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	million := f.Bool("million", false, "a million sessions before the resident memory is read")
 	scale := f.String("scale", "10,1000,100000", "numbers of anchors, roles and subjects in the store")
 	issued := f.String("issued", "0,1000000", "numbers of certificates in the store for IssueCertificate")
-	rows := f.String("rows", "1000,100000", "numbers of certificates in the store for lookups; 10000000 takes 9 GB of disk")
+	rows := f.String("rows", "1000,100000", "numbers of certificates in the store for lookups; 10000000 takes 10 GB of disk")
 	only := f.String("only", allSections, "sections to run")
 	f.BoolVar(&o.quick, "quick", false, "one second for each measurement, smaller stores: for a first look only")
 	f.StringVar(&o.cpuprofile, "cpuprofile", "", "write CPU profiles of the server: to `file`.P-256 and file.RSA-2048 (warm CreateSession), file.identity (GetCallerIdentity), file.issue.P-256 and file.issue.RSA-2048 (IssueCertificate) and file.enroll (renewals in Active Directory)")
