@@ -171,7 +171,7 @@ func sameFamily(a, b string) bool {
 func TestImportsPointOneWay(t *testing.T) {
 	for _, p := range packages(t) {
 		from, ok := strings.CutPrefix(p.ImportPath, module)
-		if !ok || from == "internal/archtest" || within(from, "internal/testdb") || within(from, "internal/testserver") || within(from, "internal/testad") {
+		if !ok || from == "internal/archtest" || within(from, "internal/testdb") || within(from, "internal/testserver") || within(from, "internal/testad") || within(from, "internal/testldap") {
 			continue
 		}
 		tier, known := tierOf(from)

@@ -39,7 +39,7 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 	}
 	s.issuance = ca.Issuer
 	s.privateCA = acmpca.New(ca)
-	s.connectors = pcaconnectorad.New(pcaconnectorad.Config{DB: s.db, Log: s.log})
+	s.connectors = pcaconnectorad.New(pcaconnectorad.Config{DB: s.db, Directories: directories{s.db, s.ring}, Log: s.log})
 	s.issuer = webissuer.New(webissuer.Config{DB: s.db, Ring: s.ring, Log: s.log, Base: s.issuerBase})
 	verifier, err := s.webVerifier()
 	if err != nil {

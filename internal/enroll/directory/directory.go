@@ -84,6 +84,10 @@ var (
 	ErrInput       = errors.New("not a name or SID that can be looked up")
 	// ErrUnavailable means that no server answered. The request can be repeated later.
 	ErrUnavailable = errors.New("no directory server answered")
+	// ErrServiceAccount means that the directory refused the account that it is read as; [ErrUnavailable] comes along.
+	ErrServiceAccount = errors.New("bind as the service account")
+	// ErrNoDomain means that what answers is no domain controller; [ErrUnavailable] comes along.
+	ErrNoDomain = errors.New("the server is no domain controller")
 )
 
 // maxAnswer bounds one LDAP message: an account in a thousand groups takes 100 KiB.
@@ -296,7 +300,7 @@ func (c *Client) take(ctx context.Context) (l *ldap.Conn, pooled bool, err error
 	c.mu.Unlock()
 	l, err = c.connect(ctx, c.cfg.BindName, c.cfg.Password)
 	if err != nil && !errors.Is(err, ErrUnavailable) {
-		err = fmt.Errorf("%w: bind as the service account: %w", ErrUnavailable, err)
+		err = fmt.Errorf("%w: %w: %w", ErrUnavailable, ErrServiceAccount, err)
 	}
 	return l, false, err
 }
@@ -336,7 +340,7 @@ func (c *Client) rootDSE(ctx context.Context, attribute string) (string, error) 
 		return "", err
 	}
 	if len(entries) != 1 || entries[0].GetAttributeValue(attribute) == "" {
-		return "", fmt.Errorf("%w: the server names no %s", ErrUnavailable, attribute)
+		return "", fmt.Errorf("%w: %w: it names no %s", ErrUnavailable, ErrNoDomain, attribute)
 	}
 	return entries[0].GetAttributeValue(attribute), nil
 }

@@ -26,16 +26,16 @@ func (c *Client) Domain(ctx context.Context) (*Domain, error) {
 		return nil, err
 	}
 	if len(found) != 1 {
-		return nil, fmt.Errorf("%w: the server does not describe itself", ErrUnavailable)
+		return nil, fmt.Errorf("%w: %w: it does not describe itself", ErrUnavailable, ErrNoDomain)
 	}
 	e := found[0]
 	d := &Domain{DNSName: dnsName(e.GetAttributeValue("defaultNamingContext")), Host: e.GetAttributeValue("dnsHostName")}
 	if d.DNSName == "" {
-		return nil, fmt.Errorf("%w: the server names no domain", ErrUnavailable)
+		return nil, fmt.Errorf("%w: %w: it names no domain", ErrUnavailable, ErrNoDomain)
 	}
 	// RFC 4517 §3.3.13, as AD writes it: 20260102030405.0Z.
 	if d.Time, err = time.Parse("20060102150405Z0700", strings.Replace(e.GetAttributeValue("currentTime"), ".0Z", "Z", 1)); err != nil {
-		return nil, fmt.Errorf("%w: the server tells no time", ErrUnavailable)
+		return nil, fmt.Errorf("%w: %w: it tells no time", ErrUnavailable, ErrNoDomain)
 	}
 	d.NetBIOS, err = c.netBIOSName(ctx, e.GetAttributeValue("defaultNamingContext"))
 	return d, err

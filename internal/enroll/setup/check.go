@@ -144,7 +144,7 @@ func connectFix(err error) string {
 		return "give the CA of the domain controllers with: rolecalld ad directory update --ca-file"
 	case errors.As(err, &host):
 		return "name the server as its certificate does, or give it a certificate with this name"
-	case strings.Contains(err.Error(), "bind as the service account"):
+	case errors.Is(err, directory.ErrServiceAccount):
 		return "give the account and its password with: rolecalld ad directory update --bind-user --bind-password-file; see that the account is not locked, expired or disabled"
 	}
 	return "open port 636 from this machine, and see that the controller has a certificate for LDAPS"
@@ -329,7 +329,10 @@ func (c *checker) authority(subject string, n *Connector) {
 	}
 }
 
-const active = "ACTIVE"
+const (
+	active = "ACTIVE"
+	failed = "FAILED"
+)
 
 // templates: somebody must be able to enroll for something.
 func (c *checker) templates(ctx context.Context, client *directory.Client, reached bool) {

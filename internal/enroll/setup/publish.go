@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -39,6 +40,14 @@ func (s *Setup) Publish(ctx context.Context, c *directory.Client) (changed []str
 	if err := s.ours(ctx, c, name, certs[0]); err != nil {
 		return nil, err
 	}
+	if changed, err = s.certificates(ctx, c, name, certs); err != nil {
+		return changed, err
+	}
+	return s.service(ctx, c, name, certs[0], changed)
+}
+
+// certificates publishes a chain.
+func (s *Setup) certificates(ctx context.Context, c *directory.Client, name string, certs []*x509.Certificate) (changed []string, err error) {
 	for i, cert := range certs {
 		to := directory.Containers{NTAuth: i == 0, AIA: true, Roots: cert == root(certs)}
 		label := cert.Subject.CommonName
@@ -51,11 +60,41 @@ func (s *Setup) Publish(ctx context.Context, c *directory.Client) (changed []str
 			return changed, err
 		}
 	}
-	did, err := c.PublishService(ctx, directory.EnrollmentService{Name: name, Host: s.Directory.PolicyHost, Certificate: certs[0]})
+	return changed, nil
+}
+
+// service publishes where the CA takes requests, and adds to what was changed.
+func (s *Setup) service(ctx context.Context, c *directory.Client, name string, ca *x509.Certificate, changed []string) ([]string, error) {
+	did, err := c.PublishService(ctx, directory.EnrollmentService{Name: name, Host: s.Directory.PolicyHost, Certificate: ca})
 	if did {
 		changed = append(changed, "CN="+name+",CN=Enrollment Services")
 	}
 	return changed, err
+}
+
+// ErrForeignCA means that the forest has another CA of the same name.
+var ErrForeignCA = errors.New("the forest has another CA of this name")
+
+// Register is Publish for a connector that comes to be, as its directory's own account. An account that may write none of
+// the containers leaves it to an administrator; one that may write some of them was meant to do it, and what it cannot do is
+// an error.
+func (s *Setup) Register(ctx context.Context, c *directory.Client) (changed []string, err error) {
+	_, certs, err := s.issuing()
+	if err != nil {
+		return nil, err
+	}
+	name := certs[0].Subject.CommonName
+	if err := s.ours(ctx, c, name, certs[0]); err != nil {
+		return nil, err
+	}
+	may, err := c.Writable(ctx)
+	if err != nil || !may.NTAuth && !may.Roots && !may.AIA {
+		return nil, err
+	}
+	if changed, err = s.certificates(ctx, c, name, certs); err != nil || !may.Services {
+		return changed, err
+	}
+	return s.service(ctx, c, name, certs[0], changed)
 }
 
 // ours refuses to touch an enrollment service of the same name that is somebody else's, such as AD CS's.
@@ -66,7 +105,7 @@ func (s *Setup) ours(ctx context.Context, c *directory.Client, name string, ca *
 	}
 	for _, e := range p.Services {
 		if strings.EqualFold(e.Name, name) && !strings.EqualFold(e.Host, s.Directory.PolicyHost) && (e.Certificate == nil || !e.Certificate.Equal(ca)) {
-			return fmt.Errorf("the forest has another CA named %q, on %s: a CA for this directory needs a name of its own", name, e.Host)
+			return fmt.Errorf("%w, %q, on %s: a CA for this directory needs a name of its own", ErrForeignCA, name, e.Host)
 		}
 	}
 	return nil

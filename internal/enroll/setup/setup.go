@@ -123,13 +123,20 @@ func root(chain []*x509.Certificate) *x509.Certificate {
 // ErrNoConnector means that nothing can be published or pointed at yet.
 var ErrNoConnector = errors.New("the directory has no connector with a CA that has a certificate")
 
-// issuing is the CA of the directory's connector and its chain.
+// issuing is the CA of the directory's connector and its chain. One that failed counts only if there is no other.
 func (s *Setup) issuing() (ca *store.CertificateAuthority, certs []*x509.Certificate, err error) {
 	for i := range s.Connectors {
-		if ca = s.Connectors[i].Authority; ca != nil && len(ca.Certificate) > 0 {
-			certs, err = chain(ca)
-			return ca, certs, err
+		c := &s.Connectors[i]
+		if c.Authority == nil || len(c.Authority.Certificate) == 0 || ca != nil && c.Connector.Status == failed {
+			continue
+		}
+		if ca = c.Authority; c.Connector.Status != failed {
+			break
 		}
 	}
-	return nil, nil, ErrNoConnector
+	if ca == nil {
+		return nil, nil, ErrNoConnector
+	}
+	certs, err = chain(ca)
+	return ca, certs, err
 }

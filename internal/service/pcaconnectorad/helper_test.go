@@ -3,12 +3,17 @@ package pcaconnectorad_test
 import (
 	"encoding/json"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rolecall/rolecall/internal/adtemplate"
+	"github.com/rolecall/rolecall/internal/enroll"
+	"github.com/rolecall/rolecall/internal/keyring"
+	"github.com/rolecall/rolecall/internal/server"
 	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/internal/testldap"
 	"github.com/rolecall/rolecall/internal/testserver"
 )
 
@@ -24,20 +29,35 @@ const (
 type rig struct {
 	t testing.TB
 	*testserver.Server
-	keys testserver.Keys
+	keys   testserver.Keys
+	domain *testldap.Controller
+	ring   *keyring.Ring
 }
 
 func newRig(t testing.TB) *rig {
-	s := testserver.Start(t)
-	r := &rig{t, s, s.Root}
-	r.directory(directory, "pki.corp.example.com", []byte("sealed"))
+	t.Helper()
+	dir := t.TempDir()
+	s := testserver.StartWith(t, func(cfg *server.Config) { cfg.Store, cfg.DataDir = "", dir })
+	ring, err := keyring.Load(filepath.Join(dir, server.KeyRingFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t, s, s.Root, testldap.Start(t), ring}
+	r.directory(directory, "pki.corp.example.com", []byte("a keytab"))
 	return r
 }
 
 func (r *rig) directory(id, host string, keytab []byte) {
 	r.t.Helper()
+	d := &store.Directory{Account: account, Region: testserver.Region, ID: id, Realm: testldap.Realm, Domain: testldap.NetBIOS, PolicyHost: host,
+		Servers: []string{r.domain.URL}, Trust: string(r.domain.CA), BindUser: testldap.BindUser}
+	enroll.SealCredentials(r.ring, d, keytab, testldap.Password)
+	if keytab == nil {
+		d.Keytab = nil
+	}
 	err := r.DB().Update(r.t.Context(), func(tx *store.Tx) error {
-		return tx.CreateDirectory(&store.Directory{Account: account, Region: testserver.Region, ID: id, Realm: "CORP.EXAMPLE.COM", PolicyHost: host, Keytab: keytab, CreatedAt: tx.Now})
+		d.CreatedAt = tx.Now
+		return tx.CreateDirectory(d)
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -45,7 +65,7 @@ func (r *rig) directory(id, host string, keytab []byte) {
 }
 
 // as is the rig with other credentials.
-func (r *rig) as(k testserver.Keys) *rig { return &rig{r.t, r.Server, k} }
+func (r *rig) as(k testserver.Keys) *rig { return &rig{r.t, r.Server, k, r.domain, r.ring} }
 
 // answer is an HTTP answer.
 type answer struct {

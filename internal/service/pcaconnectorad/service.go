@@ -1,8 +1,9 @@
 // Package pcaconnectorad implements Connector for AD's API: directory registrations, connectors between a directory and a
 // private CA, their service principal names, certificate templates, and who may enroll with them.
 //
-// It issues nothing and speaks to no directory: package enroll serves the clients, from the same rows. Directories
-// themselves are the operator's to make (rolecalld ad directory). Signatures and policies are package gate's.
+// It issues nothing: package enroll serves the clients, from the same rows. Directories themselves are the operator's to
+// make (rolecalld ad directory); what is built upon one becomes ACTIVE when the domain was asked ([Directories]), and FAILED
+// with the reason otherwise. Creating it again is the way out. Signatures and policies are package gate's.
 //
 // Where AWS leaves something open this package decides: a directory has one connector, as all connectors of a directory
 // would share one enrollment policy URL; deleting a connector deletes its service principal name, its templates and
@@ -21,14 +22,16 @@ import (
 
 // Config is what the service works with. DB is required.
 type Config struct {
-	DB  *store.DB
-	Log *slog.Logger // nil discards
+	DB          *store.DB
+	Directories Directories  // nil asks no domain
+	Log         *slog.Logger // nil discards
 }
 
 // Service implements the operations. It is safe for concurrent use.
 type Service struct {
-	cfg    Config
-	worker *worker.Worker
+	cfg       Config
+	worker    *worker.Worker
+	questions asking
 }
 
 // New makes the service.

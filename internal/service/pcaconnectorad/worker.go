@@ -19,13 +19,14 @@ const (
 // Run finishes what is CREATING or DELETING. It returns when ctx ends. Every node may run it: each step is checked again
 // in its own transaction.
 func (s *Service) Run(ctx context.Context) {
+	defer s.questions.Wait()
 	s.worker.Run(ctx, busyInterval, s.Work, func(err error) {
 		s.cfg.Log.Warn("work for connectors failed and will be tried again", "error", err)
 	})
 }
 
-// Work does what there is to do now: registrations first, as what is built upon one is judged by it. One resource's
-// trouble does not keep the others waiting.
+// Work does what there is to do now. One resource's trouble does not keep the others waiting: what needs a domain's answer
+// is finished when that is there.
 func (s *Service) Work(ctx context.Context) error {
 	var registrations []store.DirectoryRegistration
 	var connectors []store.Connector
@@ -54,15 +55,6 @@ func (s *Service) Work(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	for _, r := range registrations {
-		step(func(tx *store.Tx) error { return settleRegistration(tx, &r) })
-	}
-	for _, c := range connectors {
-		step(func(tx *store.Tx) error { return settleConnector(tx, &c) })
-	}
-	for _, p := range principals {
-		step(func(tx *store.Tx) error { return settlePrincipal(tx, &p) })
-	}
 	for _, t := range templates {
 		step(func(tx *store.Tx) error {
 			now, err := tx.GetConnectorTemplate(t.Account, t.Region, t.Connector, t.ID)
@@ -72,12 +64,54 @@ func (s *Service) Work(ctx context.Context) error {
 			return tx.DeleteConnectorTemplate(t.Account, t.Region, t.Connector, t.ID)
 		})
 	}
+	var questions []*question
+	for _, r := range registrations {
+		if r.Status == deleting {
+			step(func(tx *store.Tx) error { return settleRegistration(tx, &r, nil) })
+			continue
+		}
+		questions = append(questions, &question{what: "directory registration " + r.Directory, about: Directories.Reach,
+			read:   func(tx *store.Tx) (*store.Directory, error) { return tx.GetDirectory(r.Account, r.Region, r.Directory) },
+			finish: func(tx *store.Tx, err error) error { return settleRegistration(tx, &r, err) }})
+	}
+	for _, c := range connectors {
+		if c.Status == deleting {
+			step(func(tx *store.Tx) error { return settleConnector(tx, &c, nil) })
+			continue
+		}
+		questions = append(questions, &question{what: "connector " + c.ID, about: Directories.Register,
+			read:   func(tx *store.Tx) (*store.Directory, error) { return directoryOf(tx, &c) },
+			finish: func(tx *store.Tx, err error) error { return settleConnector(tx, &c, err) }})
+	}
+	for _, p := range principals {
+		if p.Status == deleting {
+			step(func(tx *store.Tx) error { return settlePrincipal(tx, &p, nil) })
+			continue
+		}
+		questions = append(questions, &question{what: "service principal name of connector " + p.Connector, about: Directories.Principal,
+			read:   func(tx *store.Tx) (*store.Directory, error) { return tx.GetDirectory(p.Account, p.Region, p.Directory) },
+			finish: func(tx *store.Tx, err error) error { return settlePrincipal(tx, &p, err) }})
+	}
+	s.ask(ctx, questions)
 	return errors.Join(errs...)
 }
 
-func settleRegistration(tx *store.Tx, was *store.DirectoryRegistration) error {
-	r, err := tx.GetDirectoryRegistration(was.Account, was.Region, was.Directory)
+// directoryOf is what a connector's CA is to be published in; [store.ErrNotFound] if the connector fails already.
+func directoryOf(tx *store.Tx, c *store.Connector) (*store.Directory, error) {
+	reason, err := connectorTrouble(tx, c)
 	if err != nil {
+		return nil, err
+	}
+	if reason != "" {
+		return nil, store.ErrNotFound
+	}
+	return tx.GetDirectory(c.Account, c.Region, c.Directory)
+}
+
+// settleRegistration leaves what has another status by now to the next look: it was not asked about.
+func settleRegistration(tx *store.Tx, was *store.DirectoryRegistration, said error) error {
+	r, err := tx.GetDirectoryRegistration(was.Account, was.Region, was.Directory)
+	if err != nil || r.Status != was.Status {
 		return err
 	}
 	switch r.Status {
@@ -85,10 +119,16 @@ func settleRegistration(tx *store.Tx, was *store.DirectoryRegistration) error {
 		return tx.DeleteDirectoryRegistration(r.Account, r.Region, r.Directory)
 	case creating:
 		r.Status = active
-		if _, err := tx.GetDirectory(r.Account, r.Region, r.Directory); errors.Is(err, store.ErrNotFound) {
+		_, err := tx.GetDirectory(r.Account, r.Region, r.Directory)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
 			r.Status, r.Reason = failed, string(ad.DirectoryRegistrationStatusReasonDirectoryResourceNotFound)
-		} else if err != nil {
+		case err != nil:
 			return err
+		case errors.Is(said, errNotAsked):
+			return nil
+		case said != nil:
+			r.Status, r.Reason = failed, string(registrationReason(said))
 		}
 		r.UpdatedAt = tx.Now
 		return tx.PutDirectoryRegistration(r)
@@ -97,9 +137,9 @@ func settleRegistration(tx *store.Tx, was *store.DirectoryRegistration) error {
 }
 
 // settlePrincipal fails a name that the server has no key for: no ticket for it could be opened.
-func settlePrincipal(tx *store.Tx, was *store.ServicePrincipalName) error {
+func settlePrincipal(tx *store.Tx, was *store.ServicePrincipalName, said error) error {
 	p, err := tx.GetServicePrincipalName(was.Account, was.Region, was.Directory, was.Connector)
-	if err != nil {
+	if err != nil || p.Status != was.Status {
 		return err
 	}
 	switch p.Status {
@@ -115,15 +155,19 @@ func settlePrincipal(tx *store.Tx, was *store.ServicePrincipalName) error {
 			return err
 		case len(d.Keytab) == 0:
 			p.Status, p.Reason = failed, string(ad.ServicePrincipalNameStatusReasonDirectoryAccessDenied)
+		case errors.Is(said, errNotAsked):
+			return nil
+		case said != nil:
+			p.Status, p.Reason = failed, string(principalReason(said))
 		}
 		return tx.PutServicePrincipalName(p)
 	}
 	return nil
 }
 
-func settleConnector(tx *store.Tx, was *store.Connector) error {
+func settleConnector(tx *store.Tx, was *store.Connector, said error) error {
 	c, err := tx.GetConnector(was.Account, was.Region, was.ID)
-	if err != nil {
+	if err != nil || c.Status != was.Status {
 		return err
 	}
 	switch c.Status {
@@ -133,6 +177,12 @@ func settleConnector(tx *store.Tx, was *store.Connector) error {
 		reason, err := connectorTrouble(tx, c)
 		if err != nil {
 			return err
+		}
+		if reason == "" && errors.Is(said, errNotAsked) {
+			return nil
+		}
+		if reason == "" {
+			reason = connectorReason(said)
 		}
 		c.Status, c.Reason, c.UpdatedAt, c.PolicyChangedAt = active, string(reason), tx.Now, tx.Now
 		if reason != "" {
@@ -146,6 +196,9 @@ func settleConnector(tx *store.Tx, was *store.Connector) error {
 // connectorTrouble asks again what CreateConnector asked: it may have changed meanwhile.
 func connectorTrouble(tx *store.Tx, c *store.Connector) (ad.ConnectorStatusReason, error) {
 	r, err := tx.GetDirectoryRegistration(c.Account, c.Region, c.Directory)
+	if err == nil && r.Status == creating {
+		return "", errNotAsked
+	}
 	if errors.Is(err, store.ErrNotFound) || err == nil && r.Status != active {
 		return ad.ConnectorStatusReasonDirectoryAccessDenied, nil
 	}
