@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -12,29 +13,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/pcaconnectorad"
 	adtypes "github.com/aws/aws-sdk-go-v2/service/pcaconnectorad/types"
 
-	"github.com/rolecall/rolecall/internal/arn"
-	"github.com/rolecall/rolecall/internal/store"
+	"github.com/rolecall/rolecall/internal/testldap"
 )
 
-const (
-	directoryID = "d-0123456789"
-	groupSID    = "S-1-5-21-1111111111-2222222222-3333333333-1105"
-)
+const groupSID = "S-1-5-21-1111111111-2222222222-3333333333-1105"
 
 // connectorWorld is a server with a directory and a root CA that is in force.
-func connectorWorld(t *testing.T) (n *node, c *cli, ca string) {
+func connectorWorld(t *testing.T) (n *node, c *cli, ca, directory string) {
 	t.Helper()
 	n = serve(t, nodeConfig{dir: t.TempDir()})
-	db, err := store.Open(t.Context(), store.Config{Source: "sqlite:" + filepath.Join(n.dir, "rolecall.db")})
-	if err != nil {
-		t.Fatal(err)
+	domain := testldap.Start(t)
+	files := t.TempDir()
+	for name, data := range map[string][]byte{"ca.pem": domain.CA, "keytab": testldap.Keytab("pki.corp.example.com"), "password": []byte(testldap.Password)} {
+		if err := os.WriteFile(filepath.Join(files, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	err = db.Update(t.Context(), func(tx *store.Tx) error {
-		return tx.CreateDirectory(&store.Directory{Account: arn.AccountID(n.account), Region: region, ID: directoryID, Realm: "CORP.EXAMPLE.COM", PolicyHost: "pki.corp.example.com", Keytab: []byte{1}, CreatedAt: tx.Now})
-	})
-	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatal(err)
-	}
+	directory = strings.TrimSpace(mustRun(t, files, environment(files), program(t, "rolecalld"), "ad", "directory", "create", "--data-dir", n.dir, "--region", region, "--server", domain.URL, "--ca-file", "ca.pem",
+		"--bind-user", testldap.BindUser, "--bind-password-file", "password", "--keytab", "keytab", "--policy-host", "pki.corp.example.com").stdout)
 	c = newCLI(t, n, "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(n.dir, "root-credentials"))
 	ca = c.do("CertificateAuthorityArn", "acm-pca", "create-certificate-authority", "--certificate-authority-type", "ROOT",
 		"--certificate-authority-configuration", "KeyAlgorithm=EC_prime256v1,SigningAlgorithm=SHA256WITHECDSA,Subject={CommonName=Corp}")
@@ -43,7 +39,7 @@ func connectorWorld(t *testing.T) (n *node, c *cli, ca string) {
 		"--template-arn", "arn:aws:acm-pca:::template/RootCACertificate/V1", "--validity", "Value=10,Type=YEARS")
 	cert := c.write("ca.pem", c.do("Certificate", "acm-pca", "get-certificate", "--certificate-authority-arn", ca, "--certificate-arn", issued))
 	c.do("", "acm-pca", "import-certificate-authority-certificate", "--certificate-authority-arn", ca, "--certificate", "fileb://"+cert)
-	return n, c, ca
+	return n, c, ca, directory
 }
 
 // awaitActive waits until show reports ACTIVE.
@@ -59,19 +55,19 @@ func awaitActive(t *testing.T, show func() string) {
 
 // Every operation of the CLI's pca-connector-ad, and the two commands about predefined templates.
 func TestConnectorADWithTheCLI(t *testing.T) {
-	n, c, ca := connectorWorld(t)
+	n, c, ca, directory := connectorWorld(t)
 	ad := func(path string, args ...string) string {
 		t.Helper()
 		return c.do(path, append([]string{"pca-connector-ad"}, args...)...)
 	}
-	registration := ad("DirectoryRegistrationArn", "create-directory-registration", "--directory-id", directoryID, "--tags", "team=pki")
+	registration := ad("DirectoryRegistrationArn", "create-directory-registration", "--directory-id", directory, "--tags", "team=pki")
 	awaitActive(t, func() string {
 		return ad("DirectoryRegistration.Status", "get-directory-registration", "--directory-registration-arn", registration)
 	})
 	if got := ad("DirectoryRegistrations.Arn", "list-directory-registrations"); got != registration {
 		t.Errorf("list-directory-registrations shows %s", got)
 	}
-	connector := ad("ConnectorArn", "create-connector", "--directory-id", directoryID, "--certificate-authority-arn", ca, "--vpc-information", "SecurityGroupIds=sg-01234567")
+	connector := ad("ConnectorArn", "create-connector", "--directory-id", directory, "--certificate-authority-arn", ca, "--vpc-information", "SecurityGroupIds=sg-01234567")
 	awaitActive(t, func() string { return ad("Connector.Status", "get-connector", "--connector-arn", connector) })
 	if got, want := ad("Connectors.CertificateEnrollmentPolicyServerEndpoint", "list-connectors"), "https://pki.corp.example.com/ADPolicyProvider_CEP_Kerberos/service.svc/CEP"; got != want {
 		t.Errorf("got endpoint %s, want %s", got, want)
@@ -163,11 +159,11 @@ func predefinedTemplate(t *testing.T, n *node, connector string) string {
 
 // Every operation of the Go SDK, by reflection on its client.
 func TestEveryConnectorADOperation(t *testing.T) {
-	n, _, ca := connectorWorld(t)
+	n, _, ca, directory := connectorWorld(t)
 	log := &callLog{done: map[string]bool{}}
 	c, ctx := n.as(t, n.root, log.option()).connectors, t.Context()
-	registration := must(c.CreateDirectoryRegistration(ctx, &pcaconnectorad.CreateDirectoryRegistrationInput{DirectoryId: aws.String(directoryID)}))(t).DirectoryRegistrationArn
-	connector := must(c.CreateConnector(ctx, &pcaconnectorad.CreateConnectorInput{DirectoryId: aws.String(directoryID), CertificateAuthorityArn: &ca,
+	registration := must(c.CreateDirectoryRegistration(ctx, &pcaconnectorad.CreateDirectoryRegistrationInput{DirectoryId: aws.String(directory)}))(t).DirectoryRegistrationArn
+	connector := must(c.CreateConnector(ctx, &pcaconnectorad.CreateConnectorInput{DirectoryId: aws.String(directory), CertificateAuthorityArn: &ca,
 		VpcInformation: &adtypes.VpcInformation{SecurityGroupIds: []string{"sg-01234567"}}}))(t).ConnectorArn
 	must(c.CreateServicePrincipalName(ctx, &pcaconnectorad.CreateServicePrincipalNameInput{ConnectorArn: connector, DirectoryRegistrationArn: registration}))(t)
 	awaitActive(t, func() string {

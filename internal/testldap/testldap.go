@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -205,4 +206,15 @@ func (s State) search(where, filter string) []entry {
 		return []entry{{{where}, {"cn", "container"}, {"allowedChildClassesEffective", "certificationAuthority", "pKIEnrollmentService"}, {"allowedAttributesEffective", "cACertificate"}}}
 	}
 	return nil
+}
+
+// Keytab is a keytab with an AES key of HTTP/host, as MIT writes them (version 2): one that no domain has.
+func Keytab(host string) []byte {
+	counted := func(b []byte, s string) []byte { return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) }
+	e := binary.BigEndian.AppendUint16(nil, 2)
+	e = counted(counted(counted(e, Realm), "HTTP"), host)
+	e = binary.BigEndian.AppendUint32(e, 1)                         // NT-PRINCIPAL
+	e = binary.BigEndian.AppendUint32(e, uint32(time.Now().Unix())) //nolint:gosec // until 2106
+	e = counted(append(e, 1, 0, 18), strings.Repeat("\x07", 32))    // version 1, aes256-cts-hmac-sha1-96
+	return append(binary.BigEndian.AppendUint32([]byte{5, 2}, uint32(len(e))), e...)
 }
