@@ -8,7 +8,7 @@ mount --bind machine/certmonger /var/lib/certmonger
 # A machine has its keytab, trust store and krb5.conf in /etc, which is not the test's to write to; certmonger passes no environment on.
 cat >shadow/cepces-submit <<C
 #!/bin/bash
-export KRB5_CONFIG=$KRB5_CONFIG KRB5_KTNAME=$WORK/machine/krb5.keytab SSL_CERT_FILE=$WORK/data/tls-ca.pem
+export KRB5_CONFIG=$KRB5_CONFIG KRB5_KTNAME=$WORK/machine/krb5.keytab SSL_CERT_FILE=$WORK/$TRUSTED
 exec -a cepces-submit $BIN/rolecall-ad "\$@"
 C
 printf '#!/bin/sh\nexit 0\n' >shadow/update-ca-certificates # this machine's trust store is not the test's
@@ -18,7 +18,7 @@ cat >"$MACHINE_CONF" <<C
  workgroup = $NETBIOS
  realm = $REALM
  security = ads
- netbios name = LX1
+ netbios name = $MACHINE
  private dir = $WORK/machine/private
  state directory = $WORK/machine/state
  cache directory = $WORK/machine/cache

@@ -21,7 +21,8 @@ const domainMarker = "<!-- test: domain -->"
 //go:embed workspaces.sh
 var domainMachine string
 
-// The WorkSpaces story: docs/workspaces.md in a real domain, on a machine that is its member.
+// What an administrator does (docs/ad.md), and then the WorkSpaces story (docs/workspaces.md): in a real domain, each on a
+// machine that is its member. The first page ends as it began.
 func TestDocumentedDomain(t *testing.T) {
 	if asRoot(t) {
 		return
@@ -29,22 +30,31 @@ func TestDocumentedDomain(t *testing.T) {
 	for _, name := range []string{"dbus-daemon", "certmonger", "getcert", "samba-gpupdate", "ldapmodify", "aws", "openssl", "curl"} {
 		tool(t, name)
 	}
-	text, err := os.ReadFile("../docs/workspaces.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks, err := scripts(strings.ReplaceAll(string(text), domainMarker, testMarker))
-	if err != nil || len(blocks) < 9 {
-		t.Fatalf("%d blocks, %v", len(blocks), err)
-	}
 	d := testad.Start(t)
+	documented(t, d, "ad.md", "MACHINE=PKI1", "CA_HOST=pki."+testad.DNSDomain, "TRUSTED=ca.pem")
 	enableAutoEnrollment(t, d)
-	var session strings.Builder
-	session.WriteString(domainMachine)
-	for _, s := range blocks {
-		fmt.Fprintf(&session, "echo '## workspaces.md:%d'\n%s", s.line, s.text)
-	}
-	runInDomain(t, d, session.String())
+	documented(t, d, "workspaces.md", "MACHINE=LX1", "CA_HOST="+testad.CAHost, "TRUSTED=data/tls-ca.pem")
+}
+
+// documented runs a page as one session on a new machine of the domain: with its name, the server's, and the file that machines
+// trust the server by.
+func documented(t *testing.T, d *testad.Domain, page string, variables ...string) {
+	t.Run(page, func(t *testing.T) {
+		text, err := os.ReadFile("../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks, err := scripts(strings.ReplaceAll(string(text), domainMarker, testMarker))
+		if err != nil || len(blocks) < 9 {
+			t.Fatalf("%d blocks, %v", len(blocks), err)
+		}
+		var session strings.Builder
+		session.WriteString(domainMachine)
+		for _, s := range blocks {
+			fmt.Fprintf(&session, "echo '## %s:%d'\n%s", page, s.line, s.text)
+		}
+		checkOutputs(t, page, blocks, runInDomain(t, d, session.String(), variables...))
+	})
 }
 
 // asRoot runs the test again as root, if this process is not: namespaces need it.
@@ -83,8 +93,8 @@ func enableAutoEnrollment(t *testing.T, d *testad.Domain) {
 	}
 }
 
-// runInDomain runs text as a member's session, stopping at the first failure.
-func runInDomain(t *testing.T, d *testad.Domain, text string) {
+// runInDomain runs text as a session on a new machine, stopping at the first failure, and returns what it printed.
+func runInDomain(t *testing.T, d *testad.Domain, text string, variables ...string) string {
 	t.Helper()
 	work := t.TempDir()
 	bin := filepath.Dir(gatewayProgram(t))
@@ -98,13 +108,14 @@ func runInDomain(t *testing.T, d *testad.Domain, text string) {
 		return s
 	}
 	// A mount namespace of its own: D-Bus and certmonger have their paths compiled in.
-	cmd := d.Command(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "timeout", "-k", "1", "150", "bash", "-eu", "-c", text)
+	cmd := d.Command(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "timeout", "-k", "1", "240", "bash", "-eu", "-c", text)
 	cmd.Args = append(cmd.Args, "bash")
 	cmd.Env = append(environment(work, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "PYTHONWARNINGS=ignore", "LC_ALL=C.UTF-8"),
 		"PATH="+work+"/shadow:"+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "WORK="+work, "BIN="+bin, "KRB5_CONFIG="+d.Path("krb5.conf"),
 		"DC="+testad.DCHost, "ADMIN="+testad.Admin+"@"+testad.DNSDomain, "ADMIN_PASSWORD_FILE="+work+"/admin.password", "DC_CA="+d.Path("cert.pem"),
-		"CA_HOST="+testad.CAHost, "SERVICE_ACCOUNT="+testad.ServiceUPN, "SERVICE_PASSWORD_FILE="+work+"/service.password", "SERVICE_KEYTAB="+d.Path("http.keytab"),
-		"GROUP=CertUsers", "GROUP_SID="+sid("CertUsers"), "COMPUTERS_SID="+sid("Domain Computers"), "MEMBER=alice", "STRANGER=bob", "REALM="+testad.Realm, "NETBIOS="+testad.NetBIOS, "MACHINE_ADDRESS="+testad.CAAddress, "MACHINE_CONF="+work+"/smb.conf")
+		"SYSVOL="+d.Path("dc/state/sysvol/"+testad.DNSDomain+"/Policies"), "SMB_CONF_PATH="+d.Path("dc/etc/smb.conf"), "SERVICE_ACCOUNT="+testad.ServiceUPN, "SERVICE_PASSWORD_FILE="+work+"/service.password", "SERVICE_KEYTAB="+d.Path("http.keytab"),
+		"GROUP=CertUsers", "OTHERS=Interns", "GROUP_SID="+sid("CertUsers"), "COMPUTERS_SID="+sid("Domain Computers"), "MEMBER=alice", "STRANGER=bob", "REALM="+testad.Realm, "NETBIOS="+testad.NetBIOS, "MACHINE_ADDRESS="+testad.CAAddress, "MACHINE_CONF="+work+"/smb.conf")
+	cmd.Env = append(cmd.Env, variables...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second
@@ -116,4 +127,5 @@ func runInDomain(t *testing.T, d *testad.Domain, text string) {
 		t.Fatalf("%v: the last block named below failed\n%s\nserver:\n%s\ncertmonger:\n%s", err, &out, log, certmonger)
 	}
 	t.Logf("%s\n%s", time.Since(began).Round(100*time.Millisecond), &out)
+	return out.String()
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"os"
@@ -32,6 +33,13 @@ import (
 const envRun = "ROLECALLD_TEST_RUN"
 
 func TestMain(m *testing.M) {
+	if off := os.Getenv(envClock); off != "" {
+		if err := checkWithClock(off, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(envRun) != "" {
 		os.Exit(process())
 	}
@@ -41,9 +49,10 @@ func TestMain(m *testing.M) {
 // adWorld is a served data folder and a domain.
 type adWorld struct {
 	*testing.T
-	d   *testad.Domain
-	dir string
-	srv *server.Server
+	d     *testad.Domain
+	dir   string
+	srv   *server.Server
+	clock string // how wrong the clock of ad check is
 }
 
 func newADWorld(t *testing.T) *adWorld {
@@ -189,7 +198,11 @@ func (w *adWorld) store(fn func(tx *store.Tx) error) {
 // results are what ad check --json found, by subject.
 func (w *adWorld) results(args ...string) map[string]setup.Result {
 	w.Helper()
-	stdout, stderr, ok := w.run(nil, append([]string{"ad", "check", "--json"}, args...)...)
+	var env []string
+	if w.clock != "" {
+		env = []string{envClock + "=" + w.clock}
+	}
+	stdout, stderr, ok := w.run(env, append([]string{"ad", "check", "--json"}, args...)...)
 	var found struct {
 		OK      bool
 		Results []setup.Result

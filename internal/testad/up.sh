@@ -9,7 +9,7 @@ ip link set lo up
 ip addr add $dc/32 dev lo
 ip addr add $ca/32 dev lo
 printf 'nameserver %s\nsearch corp.example.com\n' $dc >"$dir/resolv.conf"
-printf '127.0.0.1 localhost\n%s dc1.corp.example.com dc1\n%s ca.corp.example.com rc4.corp.example.com ca\n' $dc $ca >"$dir/hosts"
+printf '127.0.0.1 localhost\n%s dc1.corp.example.com dc1\n%s ca.corp.example.com rc4.corp.example.com pki.corp.example.com ca\n' $dc $ca >"$dir/hosts"
 mount --bind "$dir/resolv.conf" "$(realpath /etc/resolv.conf)"
 mount --bind "$dir/hosts" /etc/hosts
 # The path of winbindd's socket is compiled in, and SMB fails without it.
