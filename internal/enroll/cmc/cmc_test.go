@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -299,4 +300,28 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("accepted without a request or a strong proof: %+v", r)
 		}
 	})
+}
+
+// TestResponseContent is the golden PKIResponse, by the sample of MS-WSTEP 4.1.2.2: the status of the client's body part, the
+// hash of the certificate as an attribute of it, and two empty lists.
+func TestResponseContent(t *testing.T) {
+	r := Response{BodyPartID: 4711, Text: "Issued", Leaf: &x509.Certificate{Raw: []byte("leaf")}}
+	got, err := build(r.addContent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tlv := func(tag string, parts ...string) string {
+		body := strings.Join(parts, "")
+		return fmt.Sprintf("%s%02x%s", tag, len(body)/2, body)
+	}
+	const part = "300402021267" // the list of body part 4711
+	want := tlv("30",
+		tlv("30",
+			tlv("30", "020101", "06082b06010505070701", tlv("31", tlv("30", "020100", part, tlv("0c", "497373756564")))), // id-cmc-statusInfo: success, Issued
+			tlv("30", "020102", "060a2b0601040182370a0a01", tlv("31", tlv("30", "020100", part, // szOID_CMC_ADD_ATTRIBUTES
+				tlv("31", tlv("30", "06092b0601040182371511", tlv("31", tlv("04", "98798241748efaccb230386437b7873a478f5bd4")))))))), // szOID_ISSUED_CERT_98798241748efaccb230386437b7873a478f5bd4: SHA-1 of "leaf"
+		"3000", "3000")
+	if fmt.Sprintf("%x", got) != want {
+		t.Errorf("got\n%x\nwant\n%s", got, want)
+	}
 }

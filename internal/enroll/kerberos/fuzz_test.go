@@ -3,6 +3,7 @@ package kerberos
 import (
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -192,4 +193,18 @@ func FuzzSID(f *testing.F) {
 			t.Errorf("%q", s)
 		}
 	})
+}
+
+// TestAnswerInOneLeg is the golden answer to Windows: accept-completed, in the name of the client's first mechanism (MS-KRB5), and
+// without a MIC, which would take another leg (RFC 4178 §4.2.2, §5).
+func TestAnswerInOneLeg(t *testing.T) {
+	n, err := parseToken(initToken(seed(t, "token.bin"), oidMSKRB5, oidKRB5, oidNegoEx, oidNTLM))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("%x", response(acceptCompleted, n.mechanism, []byte{1, 2, 3}))
+	const want = "a11b" + "3019" + "a0030a0100" + "a10b06092a864882f712010202" + "a2050403010203"
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }

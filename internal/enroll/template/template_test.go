@@ -145,3 +145,27 @@ func TestEveryPolicyType(t *testing.T) {
 		seen[oid] = kind
 	}
 }
+
+// TestWindowsMachineFlags: without the machine bit Windows says that a template "can be issued only to a user"; computers enroll by
+// themselves only for DNS names that the CA supplies, and for nothing that they would have to.
+func TestWindowsMachineFlags(t *testing.T) {
+	p, ok := adtemplate.FindPredefined("Computer")
+	if !ok {
+		t.Fatal("no Computer")
+	}
+	text, err := json.Marshal(p.Definition())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Compile(source(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const enrolleeSupplies = 0x1 | 0x10000 // MS-CRTD 2.28
+	if c.GeneralFlags&0x40 == 0 || c.SubjectFlags != 0x18000000 || c.SubjectFlags&enrolleeSupplies != 0 || c.EnrollmentFlags&0x20 == 0 {
+		t.Errorf("general flags %#x, subject flags %#x, enrollment flags %#x", c.GeneralFlags, c.SubjectFlags, c.EnrollmentFlags)
+	}
+	if len(c.Providers) == 0 {
+		t.Error("no providers: Windows would take its oldest one and a key of 1024 bits")
+	}
+}
