@@ -43,8 +43,7 @@ test: deps lint ## everything: vet, unit, race, integration
 	cd awsprovider && $(GO) test -count=1 -race -timeout 10m ./...
 
 test-ad: deps ## what drives a real Active Directory domain (Samba; needs root or sudo -n)
-	$(GO) test -count=1 ./internal/testad ./internal/enroll/... ./internal/adclient
-	cd integration && $(GO) test -count=1 -run '^TestDocumentedDomain$$' .
+	GO='$(GO)' scripts/test-ad
 
 test-fast: ## unit tests only
 	$(GO) test -short ./...

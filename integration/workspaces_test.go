@@ -126,6 +126,29 @@ func runInDomain(t *testing.T, d *testad.Domain, text string, variables ...strin
 		certmonger, _ := os.ReadFile(filepath.Join(work, "certmonger.log"))
 		t.Fatalf("%v: the last block named below failed\n%s\nserver:\n%s\ncertmonger:\n%s", err, &out, log, certmonger)
 	}
+	nothingRemains(t, work)
 	t.Logf("%s\n%s", time.Since(began).Round(100*time.Millisecond), &out)
 	return out.String()
+}
+
+// nothingRemains looks for processes of a session, and for mounts of it in any namespace: everything in it has its folder in
+// the environment.
+func nothingRemains(t *testing.T, work string) {
+	t.Helper()
+	var left []string
+	for range 50 {
+		left = nil
+		for _, file := range []string{"environ", "mountinfo"} {
+			for _, path := range must(filepath.Glob("/proc/[0-9]*/" + file))(t) {
+				if data, err := os.ReadFile(path); err == nil && bytes.Contains(data, []byte(work)) { // an error: it has ended
+					left = append(left, path)
+				}
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Errorf("left behind by the session: %v", left)
 }

@@ -279,7 +279,7 @@ func (c *checker) states() {
 	case c.Registration == nil:
 		c.say("registration", Problem, cli+"create-directory-registration --directory-id "+c.Directory.ID, "the directory is not registered")
 	case c.Registration.Status != active:
-		c.say("registration", Problem, "delete the registration and create it again", "it is %s %s", c.Registration.Status, c.Registration.Reason)
+		c.say("registration", Problem, "repair what is named, and create it again: it takes the place of one that failed", "it is %s %s", c.Registration.Status, c.Registration.Reason)
 	default:
 		c.say("registration", OK, "", "ACTIVE")
 	}
@@ -292,7 +292,7 @@ func (c *checker) states() {
 		if n.Connector.Status == active {
 			c.say(subject, OK, "", "ACTIVE")
 		} else {
-			c.say(subject, Problem, "delete it and create it again", "it is %s %s", n.Connector.Status, n.Connector.Reason)
+			c.say(subject, Problem, "repair what is named, create another connector, and delete this one", "it is %s %s", n.Connector.Status, n.Connector.Reason)
 		}
 		switch n.Principal.Status {
 		case active:
@@ -300,7 +300,7 @@ func (c *checker) states() {
 		case "":
 			c.say(subject+" service principal name", Problem, cli+"create-service-principal-name", "it has none, and enrolls nobody without")
 		default:
-			c.say(subject+" service principal name", Problem, "delete it and create it again", "it is %s %s", n.Principal.Status, n.Principal.Reason)
+			c.say(subject+" service principal name", Problem, "repair what is named, and create it again: it takes the place of one that failed", "it is %s %s", n.Principal.Status, n.Principal.Reason)
 		}
 		c.authority(subject, n)
 	}
