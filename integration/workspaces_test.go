@@ -108,7 +108,7 @@ func runInDomain(t *testing.T, d *testad.Domain, text string, variables ...strin
 		return s
 	}
 	// A mount namespace of its own: D-Bus and certmonger have their paths compiled in.
-	cmd := d.Command(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "timeout", "-k", "1", "240", "bash", "-eu", "-c", text)
+	cmd := d.Command(t.Context(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "timeout", "-k", "1", "400", "bash", "-eu", "-c", text)
 	cmd.Args = append(cmd.Args, "bash")
 	cmd.Env = append(environment(work, "AWS_PAGER=", "AWS_EC2_METADATA_DISABLED=true", "PYTHONWARNINGS=ignore", "LC_ALL=C.UTF-8"),
 		"PATH="+work+"/shadow:"+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "WORK="+work, "BIN="+bin, "KRB5_CONFIG="+d.Path("krb5.conf"),
