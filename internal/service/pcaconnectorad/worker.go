@@ -108,10 +108,10 @@ func directoryOf(tx *store.Tx, c *store.Connector) (*store.Directory, error) {
 	return tx.GetDirectory(c.Account, c.Region, c.Directory)
 }
 
-// settleRegistration leaves what has another status by now to the next look: it was not asked about.
+// settleRegistration leaves what was changed or made anew meanwhile to the next look: the answer is about what was.
 func settleRegistration(tx *store.Tx, was *store.DirectoryRegistration, said error) error {
 	r, err := tx.GetDirectoryRegistration(was.Account, was.Region, was.Directory)
-	if err != nil || r.Status != was.Status {
+	if err != nil || r.Status != was.Status || !r.UpdatedAt.Equal(was.UpdatedAt) {
 		return err
 	}
 	switch r.Status {
@@ -139,7 +139,7 @@ func settleRegistration(tx *store.Tx, was *store.DirectoryRegistration, said err
 // settlePrincipal fails a name that the server has no key for: no ticket for it could be opened.
 func settlePrincipal(tx *store.Tx, was *store.ServicePrincipalName, said error) error {
 	p, err := tx.GetServicePrincipalName(was.Account, was.Region, was.Directory, was.Connector)
-	if err != nil || p.Status != was.Status {
+	if err != nil || p.Status != was.Status || !p.UpdatedAt.Equal(was.UpdatedAt) {
 		return err
 	}
 	switch p.Status {
@@ -167,7 +167,7 @@ func settlePrincipal(tx *store.Tx, was *store.ServicePrincipalName, said error) 
 
 func settleConnector(tx *store.Tx, was *store.Connector, said error) error {
 	c, err := tx.GetConnector(was.Account, was.Region, was.ID)
-	if err != nil || c.Status != was.Status {
+	if err != nil || c.Status != was.Status || !c.UpdatedAt.Equal(was.UpdatedAt) {
 		return err
 	}
 	switch c.Status {
