@@ -173,9 +173,12 @@ func TestEnrollOverTLS(t *testing.T) {
 		der := cmctest.Request{Key: key, Subject: pkix.Name{CommonName: "administrator"}, DNSNames: []string{testad.DCHost}, Extensions: append(more, cmctest.TemplateName(t, "User"))}.DER(t)
 		return cmctest.Sign(t, cmctest.TypePKIData, cmctest.PKIData(t, der, 1, ""), cmctest.Signer{Key: key})
 	}
-	// A request for the administrator's name, SID and a controller's host yields alice's certificate.
+	// A request for the administrator's name and a controller's host yields alice's certificate; one for another SID is refused.
 	sid := pkix.Extension{Id: []int{1, 3, 6, 1, 4, 1, 311, 25, 2}, Value: []byte("\x30\x00")}
-	code, answer := send("alice", testCES, enrollmentMessage(request(elliptic.P384(), sid)))
+	if code, answer := send("alice", testCES, enrollmentMessage(request(elliptic.P384(), sid))); code != 500 || !strings.Contains(answer, "CERTSRV_E_BAD_REQUESTSUBJECT") {
+		t.Errorf("a SID that is none: %d %s", code, answer)
+	}
+	code, answer := send("alice", testCES, enrollmentMessage(request(elliptic.P384())))
 	if code != 200 {
 		t.Fatalf("enrollment: %d %s", code, answer)
 	}

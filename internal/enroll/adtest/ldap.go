@@ -28,7 +28,8 @@ type Directory struct {
 // Close ends the server and its connections.
 func (s *Directory) Close() error { return s.close() }
 
-// Serve answers binds of BindUser and searches by SID on a loopback port until the Directory is closed.
+// Serve answers binds of BindUser, searches by SID, and what is asked before a directory is built upon, on a loopback port until
+// the Directory is closed.
 func (d *Domain) Serve() (*Directory, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -82,8 +83,15 @@ func (d *Domain) answer(conn net.Conn) {
 			answers = append(answers, result(ldap.ApplicationBindResponse, code))
 		case ldap.ApplicationSearchRequest:
 			code := uint16(ldap.LDAPResultInsufficientAccessRights)
-			if bound && len(request.Children) > 0 {
+			if bound && len(request.Children) > 6 {
 				code = ldap.LDAPResultSuccess
+				filter, err := ldap.DecompileFilter(request.Children[6])
+				if err != nil {
+					return
+				}
+				if e := description(text(request.Children[0]), filter); e != nil {
+					answers = append(answers, e)
+				}
 				base, ok := strings.CutPrefix(text(request.Children[0]), "<SID=")
 				if e := d.entry(strings.TrimSuffix(base, ">")); ok && e != nil {
 					answers = append(answers, e)
@@ -153,8 +161,28 @@ func (d *Domain) entry(sid string) *ber.Packet {
 			values["tokenGroups"] = append(values["tokenGroups"], string(group))
 		}
 	}
+	return found("CN="+a.CommonName+",CN=Users,"+BaseDN, values)
+}
+
+// description is what a domain controller says of itself and its domain to whoever builds upon a directory; nil for other
+// searches.
+func description(base, filter string) *ber.Packet {
+	const configuration = "CN=Configuration," + BaseDN
+	switch {
+	case base == "":
+		return found("", map[string][]string{"defaultNamingContext": {BaseDN}, "configurationNamingContext": {configuration}, "dnsHostName": {"dc1.corp.example.com"},
+			"currentTime": {time.Now().UTC().Format("20060102150405.0Z")}})
+	case base == "CN=Partitions,"+configuration:
+		return found("CN="+NetBIOS+","+base, map[string][]string{"nETBIOSName": {NetBIOS}})
+	case base == BaseDN && filter == "(servicePrincipalName=HTTP/"+Host+")":
+		return found("CN=svc-rolecall,CN=Users,"+BaseDN, map[string][]string{"sAMAccountName": {"svc-rolecall"}, "msDS-SupportedEncryptionTypes": {"24"}})
+	}
+	return nil
+}
+
+func found(dn string, values map[string][]string) *ber.Packet {
 	p := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationSearchResultEntry, nil, "")
-	p.AppendChild(octets("CN=" + a.CommonName + ",CN=Users," + BaseDN))
+	p.AppendChild(octets(dn))
 	attributes := ber.NewSequence("")
 	for name, list := range values {
 		one := ber.NewSequence("")
