@@ -92,9 +92,6 @@ func TestDocumentedCommands(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if strings.Contains(string(text), domainMarker) {
-			continue // TestDocumentedDomain runs it
-		}
 		found, err := scripts(string(text))
 		if err != nil {
 			t.Errorf("%s: %v", path, err)

@@ -44,16 +44,21 @@ func documented(t *testing.T, d *testad.Domain, page string, variables ...string
 		if err != nil {
 			t.Fatal(err)
 		}
-		blocks, err := scripts(strings.ReplaceAll(string(text), domainMarker, testMarker))
+		marked := strings.ReplaceAll(string(text), domainMarker, testMarker)
+		blocks, err := scripts(marked)
 		if err != nil || len(blocks) < 9 {
 			t.Fatalf("%d blocks, %v", len(blocks), err)
+		}
+		wanted, err := outputs(marked)
+		if err != nil || len(wanted) < 3 {
+			t.Fatalf("%d outputs, %v", len(wanted), err)
 		}
 		var session strings.Builder
 		session.WriteString(domainMachine)
 		for _, s := range blocks {
 			fmt.Fprintf(&session, "echo '## %s:%d'\n%s", page, s.line, s.text)
 		}
-		checkOutputs(t, page, blocks, runInDomain(t, d, session.String(), variables...))
+		checkOutputs(t, page, wanted, runInDomain(t, d, session.String(), variables...))
 	})
 }
 
