@@ -21,11 +21,11 @@ const (
 )
 
 const firstSession = `{"credentialSet":[{"assumedRoleUser":{"arn":"arn:aws:sts::111122223333:assumed-role/r/0a1b"},` +
-	`"credentials":{"accessKeyId":"K0","secretAccessKey":"S0","sessionToken":"T0","expiration":"E0"}}]}`
+	`"credentials":{"accessKeyId":"K0","secretAccessKey":"S0","sessionToken":"T-0","expiration":"E0"}}]}`
 
 func assumedAnswer(n int) string {
 	return fmt.Sprintf(`<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>K%d</AccessKeyId>`+
-		`<SecretAccessKey>S%d</SecretAccessKey><SessionToken>T%d</SessionToken><Expiration>2031-02-03T04:05:06Z</Expiration></Credentials>`+
+		`<SecretAccessKey>S%d</SecretAccessKey><SessionToken>T-%d</SessionToken><Expiration>2031-02-03T04:05:06Z</Expiration></Credentials>`+
 		`<SourceIdentity>x</SourceIdentity></AssumeRoleResult><ResponseMetadata><RequestId>q</RequestId></ResponseMetadata></AssumeRoleResponse>`, n, n, n)
 }
 
@@ -47,7 +47,7 @@ func chainServer(t *testing.T, forms *[]url.Values, busy *int) http.HandlerFunc 
 		if err := claims.Verify(r, key, &sigv4.Check{Now: time.Now(), BodySHA256: sha256.Sum256(body)}); err != nil {
 			t.Errorf("step %d: %v", n, err)
 		}
-		if want := fmt.Sprintf("K%d", n); claims.KeyID != want || r.Header.Get("X-Amz-Security-Token") != fmt.Sprintf("T%d", n) || claims.Service != "sts" || r.URL.Path != "/" {
+		if want := fmt.Sprintf("K%d", n); claims.KeyID != want || r.Header.Get("X-Amz-Security-Token") != fmt.Sprintf("T-%d", n) || claims.Service != "sts" || r.URL.Path != "/" {
 			t.Errorf("step %d: key %s, service %s, path %s", n, claims.KeyID, claims.Service, r.URL.Path)
 		}
 		if *busy > 0 {
@@ -74,7 +74,7 @@ func TestChain(t *testing.T) {
 	in := request()
 	in.Chain = []string{roleB, roleC}
 	got, err := c.CreateSession(context.Background(), identity(t), in)
-	if err != nil || *got != (Credentials{AccessKeyID: "K2", SecretAccessKey: "S2", SessionToken: "T2", Expiration: "2031-02-03T04:05:06Z"}) {
+	if err != nil || *got != (Credentials{AccessKeyID: "K2", SecretAccessKey: "S2", SessionToken: "T-2", Expiration: "2031-02-03T04:05:06Z"}) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	var roles []string
@@ -104,7 +104,7 @@ func TestChainRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cannot assume arn:aws:iam::444455556666:role/denied: AccessDenied: User: u is not") || !strings.Contains(err.Error(), "q-1") {
 		t.Errorf("got %v", err)
 	}
-	if text := strings.Join(lines, "\n"); strings.Contains(text, "T0") || !strings.Contains(text, "X-Amz-Security-Token: (hidden)") {
+	if text := strings.Join(lines, "\n"); strings.Contains(text, "T-0") || !strings.Contains(text, "X-Amz-Security-Token: (hidden)") {
 		t.Errorf("the debug log has a session token:\n%s", text)
 	}
 	for _, tt := range []struct {
