@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/sha1"
+	"crypto/x509"
 	"fmt"
 	"strings"
 
 	"github.com/rolecall/rolecall/internal/early/certificate"
+	"github.com/rolecall/rolecall/internal/keysource"
 	"github.com/rolecall/rolecall/internal/keysource/pkcs11"
 	"github.com/rolecall/rolecall/internal/keysource/selector"
 )
@@ -57,7 +59,23 @@ func runReadCertificateData(ctx context.Context, p *program, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	return p.output(certificate.Describe(certs[0]).JSON())
+	return p.output(describe(certs[0]).JSON())
+}
+
+// describe says what a certificate says about its key.
+func describe(c *x509.Certificate) *certificate.Data {
+	d := &certificate.Data{DER: c.Raw, Serial: c.SerialNumber}
+	switch c.PublicKeyAlgorithm {
+	case x509.RSA:
+		d.KeyType = "RSA"
+	case x509.ECDSA:
+		d.KeyType = "EC"
+	default:
+		d.KeyType = keysource.MLDSA(c.RawSubjectPublicKeyInfo)
+		return d
+	}
+	d.SetAlgorithms()
+	return d
 }
 
 // identities lists certificates as the official helper does.

@@ -61,7 +61,7 @@ var tiers = []struct {
 	{"internal/credclient", 2},
 	{"internal/early", 0},
 	{"internal/processline", 0},
-	{"internal/early/certificate", 2},
+	{"internal/early/certificate", 1},
 	{"internal/userfile", 0},
 	{"internal/credfile", 1},
 	{"internal/credcache", 3},
