@@ -72,15 +72,18 @@ func (c *Checker) list(ctx context.Context, k listKey, issuer *x509.Certificate)
 		c.work.Go(func() { c.fetchList(k, issuer, old, f) }) // by a question under way, which is waited for
 	}
 	c.listMu.Unlock()
+	var fetched *list
+	var err error
 	select {
 	case <-f.done:
-	case <-ctx.Done():
-		f = &fetching{err: ctx.Err()}
+		fetched, err = f.list, f.err
+	case <-ctx.Done(): // f is still its fetcher's alone
+		err = ctx.Err()
 	}
-	if f.err != nil && old != nil && now.Before(old.until()) {
+	if err != nil && old != nil && now.Before(old.until()) {
 		return old, nil // what is there still counts
 	}
-	return f.list, f.err
+	return fetched, err
 }
 
 type fetching struct {

@@ -1,7 +1,9 @@
 package revocation
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -63,6 +65,24 @@ func TestSlowSource(t *testing.T) {
 	}
 	if n := len(c.asking["111111111111"]); n != accountMost {
 		t.Errorf("%d questions under way, want %d", n, accountMost)
+	}
+}
+
+// Who gives up before the fetch has begun leaves it to those who come later.
+func TestGivingUpOnAList(t *testing.T) {
+	ca := makeCert(t, nil, isCA)
+	source := newSource(t, sends(ca.list(t, nil)))
+	c, _ := newTestChecker(t, source.host())
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for i := range 50 {
+		k := listKey{source.URL + "/" + strconv.Itoa(i), keyID(ca.cert)}
+		if l, err := c.list(gone, k, ca.cert); l == nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("the caller who left: %v", err)
+		}
+		if l, err := c.list(t.Context(), k, ca.cert); err != nil || l == nil {
+			t.Fatalf("the caller who stayed: %v", err)
+		}
 	}
 }
 
