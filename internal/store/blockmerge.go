@@ -24,12 +24,11 @@ const (
 	mergeEvery = time.Second
 )
 
-// mergeBlocks replaces small blocks by large ones until ctx ends: a busy node writes hundreds of a few events each second, and
+// mergeBlocks replaces small blocks that ended at from or later by large ones until ctx ends: a busy node writes hundreds of a few events each second, and
 // LookupEvents looks at every block of the time it is asked about. Blocks that nobody merges are found all the same.
-func (db *DB) mergeBlocks(ctx context.Context) {
+func (db *DB) mergeBlocks(ctx context.Context, from time.Time) {
 	tick := time.NewTicker(mergeEvery)
 	defer tick.Stop()
-	from := db.now()
 	for {
 		select {
 		case <-ctx.Done():

@@ -108,7 +108,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	bg, cancel := context.WithCancel(context.Background())
 	db.cancel = cancel
 	db.done.Go(func() { db.follow(bg) })
-	db.done.Go(func() { db.mergeBlocks(bg) })
+	opened := db.now()
+	db.done.Go(func() { db.mergeBlocks(bg, opened) })
 	return db, nil
 }
 

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,18 +13,19 @@ import (
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		w, looks, failures := New(), 0, 0
+		w := New()
+		var looks, failures atomic.Int32
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			w.Run(ctx, 100*time.Millisecond, func(context.Context) error { looks++; return errors.New("busy") }, func(error) { failures++ })
+			w.Run(ctx, 100*time.Millisecond, func(context.Context) error { looks.Add(1); return errors.New("busy") }, func(error) { failures.Add(1) })
 		}()
-		want := func(after time.Duration, n int) {
+		want := func(after time.Duration, n int32) {
 			t.Helper()
 			time.Sleep(after)
 			synctest.Wait()
-			if looks != n || failures != n {
-				t.Errorf("%d looks, %d failures, want %d", looks, failures, n)
+			if looks.Load() != n || failures.Load() != n {
+				t.Errorf("%d looks, %d failures, want %d", looks.Load(), failures.Load(), n)
 			}
 		}
 		want(0, 1)
