@@ -198,7 +198,7 @@ func (p *program) enrollLoop(ctx context.Context, in *inputs, c *enrollclient.Cl
 			p.warn("cannot notify systemd: " + err.Error())
 		}
 	}
-	context.AfterFunc(ctx, func() { _ = imds.Notify(p.getenv, "STOPPING=1") }) // a courtesy
+	defer p.stopping(ctx)()
 	var ready sync.Once
 	d := &enrollclient.Daemon{
 		Client: c,

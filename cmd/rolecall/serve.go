@@ -109,8 +109,22 @@ func runServe(ctx context.Context, p *program, in *inputs) error {
 	if err := imds.Notify(p.getenv, "READY=1"); err != nil {
 		p.warn("cannot tell systemd that the service is ready: " + err.Error())
 	}
-	context.AfterFunc(ctx, func() { _ = imds.Notify(p.getenv, "STOPPING=1") }) // a courtesy
+	defer p.stopping(ctx)()
 	return server.Serve(ctx, listeners...)
+}
+
+// stopping tells systemd when ctx ends. What it returns waits for that: the program must not end first.
+func (p *program) stopping(ctx context.Context) (wait func()) {
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = imds.Notify(p.getenv, "STOPPING=1") // a courtesy
+		close(told)
+	})
+	return func() {
+		if !stop() {
+			<-told
+		}
+	}
 }
 
 // serverConfig reads the flags that need nothing but themselves. Roles are without their functions.
