@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rolecall/rolecall/iampolicy"
 	"github.com/rolecall/rolecall/internal/arn"
@@ -25,10 +26,20 @@ const maxIssuer = 255
 
 // Forms of what tokens bring and requests would have to (STS API, Tag and SourceIdentity).
 var (
-	tagKeyForm         = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`)
-	tagValueForm       = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$`)
+	tagForm            = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 	sourceIdentityForm = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 )
+
+// Lengths of a tag in characters. As counts in a pattern they would take megabytes: each repetition has all of Unicode's letters.
+const (
+	maxTagKey   = 128
+	maxTagValue = 256
+)
+
+func isTag(key, value string) bool {
+	return key != "" && utf8.RuneCountInString(key) <= maxTagKey && utf8.RuneCountInString(value) <= maxTagValue &&
+		tagForm.MatchString(key) && tagForm.MatchString(value)
+}
 
 // webAssume is one AssumeRoleWithWebIdentity under way.
 type webAssume struct {
@@ -149,7 +160,7 @@ func (a *webAssume) takeClaims() (err error) {
 		return webError(err)
 	}
 	for key, value := range tags.Principal {
-		if !tagKeyForm.MatchString(key) || !tagValueForm.MatchString(value) {
+		if !isTag(key, value) {
 			return model.InvalidIdentityTokenException("A session tag of the token has a key or value of the wrong form or length")
 		}
 		a.tags = append(a.tags, sessiontoken.Tag{Key: key, Value: value})
