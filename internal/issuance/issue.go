@@ -68,17 +68,25 @@ func (i *Issuer) Issue(tx *store.Tx, ca *store.CertificateAuthority, req *author
 	if err != nil {
 		return nil, err
 	}
-	token, err := authority.Prepare(issuer, req)
+	cert, row, err := signed(issuer, ca, req, partition)
 	if err != nil {
 		return nil, err
+	}
+	return &Issued{Certificate: cert, Serial: row.Serial, ARN: CertificateARN(ca, row.Serial), NewPartition: made}, tx.CreateIssuedCertificate(row)
+}
+
+// signed makes the certificate and the row that holds it.
+func signed(issuer *authority.Issuer, ca *store.CertificateAuthority, req *authority.Request, partition string) (*x509.Certificate, *store.IssuedCertificate, error) {
+	token, err := authority.Prepare(issuer, req)
+	if err != nil {
+		return nil, nil, err
 	}
 	cert, err := issuer.Issue(token)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	serial := fmt.Sprintf("%032x", cert.SerialNumber)
-	return &Issued{Certificate: cert, Serial: serial, ARN: CertificateARN(ca, serial), NewPartition: made}, tx.CreateIssuedCertificate(&store.IssuedCertificate{
-		Account: ca.Account, Region: ca.Region, Authority: ca.ID, Serial: serial, Template: req.Template.Name(), DER: cert.Raw,
+	return cert, &store.IssuedCertificate{
+		Account: ca.Account, Region: ca.Region, Authority: ca.ID, Serial: fmt.Sprintf("%032x", cert.SerialNumber), Template: req.Template.Name(), DER: cert.Raw,
 		IssuedAt: req.Now, NotAfter: cert.NotAfter, Partition: partition,
-	})
+	}, nil
 }

@@ -103,19 +103,11 @@ func (i *Issuer) Sign(ctx context.Context, db *store.DB, r *Ready, req *authorit
 			issuer = &own
 		}
 	}
-	token, err := authority.Prepare(issuer, req)
+	_, row, err := signed(issuer, r.CA, req, partition)
 	if err != nil {
 		return nil, err
 	}
-	cert, err := issuer.Issue(token)
-	if err != nil {
-		return nil, err
-	}
-	serial := fmt.Sprintf("%032x", cert.SerialNumber)
-	return &Signed{ARN: CertificateARN(r.CA, serial), ready: r, template: req.Template, row: store.IssuedCertificate{
-		Account: r.CA.Account, Region: r.CA.Region, Authority: r.CA.ID, Serial: serial, Template: req.Template.Name(), DER: cert.Raw,
-		IssuedAt: req.Now, NotAfter: cert.NotAfter, Partition: partition,
-	}}, nil
+	return &Signed{ARN: CertificateARN(r.CA, row.Serial), ready: r, template: req.Template, row: *row}, nil
 }
 
 // openPartition is the CA's newest partition, which has room; ErrChanged if a new one has to be made.
