@@ -102,22 +102,10 @@ func (f folder) install(template string, key crypto.Signer, leaf *x509.Certifica
 			return errors.Join(err, os.RemoveAll(dir))
 		}
 	}
-	if err := swap(link, name); err != nil {
+	if err := userfile.Link(name, link); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	return f.clean(prefix, name, old)
-}
-
-// swap makes link point to name in one step.
-func swap(link, name string) error {
-	temporary := filepath.Join(filepath.Dir(link), name+".link")
-	if err := os.Symlink(name, temporary); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, link); err != nil {
-		return errors.Join(err, os.Remove(temporary))
-	}
-	return nil
 }
 
 // clean removes what earlier certificates of the template left, but for the folders named.

@@ -198,27 +198,13 @@ func (f Folder) store(p *Pair) error {
 	return f.clean()
 }
 
-// link makes name lead to target, in one step.
+// link makes name lead to target, in one step, if it does not yet.
 func (f Folder) link(target, name string) error {
 	path := filepath.Join(f.Path, name)
 	if have, err := os.Readlink(path); err == nil && have == target {
 		return nil
 	}
-	tmp := filepath.Join(f.Path, "."+name+".new")
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Symlink(target, tmp); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	d, err := os.Open(f.Path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return userfile.Link(target, path)
 }
 
 // clean removes pairs that nothing leads to, but for the newest of them: somebody may be reading it.

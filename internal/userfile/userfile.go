@@ -145,6 +145,22 @@ func replaceAs(path string, data []byte, mode fs.FileMode, old fs.FileInfo, dura
 	return os.Rename(f.Name(), path)
 }
 
+// Link makes path a symbolic link to target in one step, durably, in the place of another link if there is one. The caller
+// holds a lock on the folder: a link that an earlier, broken run had begun is removed.
+func Link(target, path string) error {
+	begun := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	if err := os.Remove(begun); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(target, begun); err != nil {
+		return err
+	}
+	if err := os.Rename(begun, path); err != nil {
+		return errors.Join(err, os.Remove(begun))
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
 // ReplaceOwnerOnly is [Replace] for a file that nobody but its owner may use, whatever mode says of others: on Windows the
 // access list of the new file names the user, the system and the administrators only, and inherits nothing.
 func ReplaceOwnerOnly(path string, data []byte, mode fs.FileMode, old fs.FileInfo) error {

@@ -107,3 +107,29 @@ func TestRead(t *testing.T) {
 		t.Errorf("mode 0640 is not private: %v", err)
 	}
 }
+
+func TestLink(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "current")
+	if err := os.Symlink("left by a run that broke off", filepath.Join(dir, ".current.new")); err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{"one", "two", "two"} {
+		if err := Link(target, path); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.Readlink(path); got != target || err != nil {
+			t.Errorf("leads to %q, %v; want %q", got, err, target)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "folder", "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if Link("one", filepath.Join(dir, "folder")) == nil {
+		t.Error("a folder was replaced")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
