@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -87,7 +86,7 @@ func Run(ctx context.Context, cfg Config, out Output) error {
 	if err != nil {
 		return err
 	}
-	debug.FreeOSMemory() // what the start left behind is not needed again
+	s.trimmer().trim(ctx) // what the start needed is not needed again
 	select {
 	case <-ctx.Done():
 		s.log.Info("draining", "timeout", s.cfg.DrainTimeout)
@@ -243,7 +242,7 @@ func (s *Server) assemble(background context.Context) error {
 	s.work(func() { s.issuer.Run(background) })
 	s.work(func() { s.maintain(background) })
 	s.work(func() { s.revocation.Run(background) })
-	s.work(func() { trim(background, trimInterval) })
+	s.work(func() { s.trimmer().run(background, trimInterval) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })
 	// The checks share a deadline: the one that may wait comes last.
 	s.health.Add("freshness", func(context.Context) error { return s.db.Fresh(time.Now()) })

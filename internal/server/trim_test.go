@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"runtime/metrics"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -24,10 +27,14 @@ func TestTrimGivesMemoryBack(t *testing.T) {
 	heap = nil //nolint:ineffassign // lets go of it
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go trim(ctx, 20*time.Millisecond)
+	var asked atomic.Int64
+	go trimmer{store: func(context.Context) error { asked.Add(1); return errors.New("has none") }, log: slog.New(slog.DiscardHandler)}.run(ctx, 20*time.Millisecond)
 	for deadline := time.Now().Add(20 * time.Second); released() < before+load/2; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d bytes were released, before the load %d", released(), before)
 		}
+	}
+	if asked.Load() == 0 {
+		t.Error("the store was not asked")
 	}
 }

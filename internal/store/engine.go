@@ -104,6 +104,22 @@ func openSQLite(kind engineKind, path, synchronous string) (*engine, error) {
 	return e, nil
 }
 
+// trim closes the connections for reading that are idle, and empties the writer's page cache: the writer stays open,
+// because the last connection to close would write the whole log back.
+func (e *engine) trim(ctx context.Context) error {
+	if e.kind == kindPostgres {
+		return nil
+	}
+	e.read.SetMaxIdleConns(0)
+	e.read.SetMaxIdleConns(readers())
+	e.loads.SetMaxIdleConns(0)
+	e.loads.SetMaxIdleConns(loaders)
+	if _, err := e.write.ExecContext(ctx, "PRAGMA shrink_memory"); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
 const loaders = 4
 
 // Page caches of SQLite's connections. The writer's holds the upper levels of the trees that issuing writes to.

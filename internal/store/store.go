@@ -132,6 +132,10 @@ func (db *DB) Ping(ctx context.Context) error {
 	return db.eng.queryRow(ctx, db.eng.loads, "SELECT one FROM revision").Scan(&one)
 }
 
+// Trim gives back the memory that SQLite's connections keep for pages that they read; after it they read the file again.
+// It waits for the transaction that is writing. With PostgreSQL it does nothing.
+func (db *DB) Trim(ctx context.Context) error { return db.eng.trim(ctx) }
+
 // Engine is "memory", "sqlite" or "postgres".
 func (db *DB) Engine() string { return string(db.eng.kind) }
 

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// smaps has a mapping of each kind; the fields in between are shortened.
+const smaps = `00400000-010e9000 r-xp 00000000 fe:00 1234                               /opt/a b/rolecalld
+Size:              13220 kB
+Rss:               11556 kB
+Anonymous:             0 kB
+VmFlags: rd ex mr mw me
+010e9000-01f67000 r--p 00ce9000 fe:00 1234                               /opt/a b/rolecalld
+Rss:               12464 kB
+Anonymous:             0 kB
+01f67000-02080000 rw-p 01b67000 fe:00 1234                               /opt/a b/rolecalld
+Rss:                1060 kB
+Anonymous:           252 kB
+02080000-02090000 r--p 01c67000 fe:00 1234                               /opt/a b/rolecalld
+Rss:                  64 kB
+Anonymous:             4 kB
+02090000-020a0000 r--s 01c67000 fe:00 1234                               /opt/a b/rolecalld
+Rss:                  64 kB
+Anonymous:             0 kB
+7f738f1da000-7f738f330000 r-xp 00000000 fe:00 99                         /usr/lib/libc.so.6
+Rss:                 920 kB
+Anonymous:             0 kB
+2b35dc000000-2b35ddc00000 rw-p 00000000 00:00 0
+Rss:                8784 kB
+Anonymous:          8784 kB
+`
+
+func TestProgramMappings(t *testing.T) {
+	got, err := programMappings(strings.NewReader(smaps), "/opt/a b/rolecalld")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []mapping{{0x400000, 0x10e9000, 11556 << 10}, {0x10e9000, 0x1f67000, 12464 << 10}}
+	if len(got) != len(want) || got[0] != want[0] || got[1] != want[1] {
+		t.Fatalf("got %v, want %v: writable, shared, changed and foreign mappings stay", got, want)
+	}
+	if _, err := programMappings(strings.NewReader("00400000-010e9000 r-xp 0 fe:00 1 /x\nRss: many kB\n"), "/x"); err == nil {
+		t.Error("a size that is no number was taken")
+	}
+}
+
+// TestReleaseProgram drops the pages of this test program and goes on running.
+func TestReleaseProgram(t *testing.T) {
+	exe, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resident := func() uint64 {
+		f, err := os.Open("/proc/self/smaps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		maps, err := programMappings(f, exe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum uint64
+		for _, m := range maps {
+			sum += m.resident
+		}
+		return sum
+	}
+	released, err := releaseProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := resident(); released < 1<<20 || after > released/2 {
+		t.Fatalf("%d bytes of the program were resident, and %d are after their release", released, after)
+	}
+}
