@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 
@@ -16,6 +17,9 @@ import (
 // resident.
 func releaseProgram() (uint64, error) {
 	f, err := os.Open("/proc/self/smaps")
+	if errors.Is(err, fs.ErrNotExist) { // no procfs, or a kernel without it
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}
