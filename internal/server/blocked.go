@@ -8,7 +8,7 @@ import (
 )
 
 // blockedInterval is how often the lists of blocked keys are looked at: a look is a few calls of stat.
-const blockedInterval = 10 * time.Second
+const blockedInterval = 5 * time.Second
 
 // followBlocked says what is on the list, and keeps it fresh.
 func (s *Server) followBlocked(background context.Context) {

@@ -113,7 +113,7 @@ type Config struct {
 	HSM HSM
 
 	// BlockedKeys are files and folders with public keys that are not certified and not trusted (package blockedkeys has the
-	// forms). They are looked at again every ten seconds; what cannot be read in full changes nothing. Default: none.
+	// forms). They are looked at again every five seconds; what cannot be read in full changes nothing. Default: none.
 	BlockedKeys []string
 
 	// DrainTimeout bounds the wait for running requests at shutdown. Default: 10s.
