@@ -1,16 +1,17 @@
 package blockedkeys
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/md5" //nolint:gosec // what the lists are made with: a name, not a protection
 	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // the same
 	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"math/big"
-	"strings"
-
-	"golang.org/x/crypto/cryptobyte"
+	"slices"
 )
 
 // An entry keeps so many bytes of its hash. 120 bits are enough for SHA-256 of any length that lists have: who finds a key
@@ -47,22 +48,21 @@ func shortNames(pub crypto.PublicKey) [][shortBytes]byte {
 		return nil
 	}
 	// BN_print of OpenSSL writes upper-case digits without leading zeros.
-	modulus := sha1.Sum([]byte("Modulus=" + strings.ToUpper(key.N.Text(16)) + "\n")) //nolint:gosec // see the import
-	names := [][shortBytes]byte{[shortBytes]byte(modulus[sha1.Size-shortBytes:])}
-	if blob, err := sshKey(key); err == nil {
-		sum := md5.Sum(blob) //nolint:gosec // see the import
-		names = append(names, [shortBytes]byte(sum[md5.Size-shortBytes:]))
+	digits := bytes.TrimLeft(bytes.ToUpper(hex.AppendEncode(nil, key.N.Bytes())), "0")
+	modulus := sha1.Sum(slices.Concat([]byte("Modulus="), digits, []byte("\n"))) //nolint:gosec // see the import
+	fingerprint := md5.Sum(sshKey(key))                                          //nolint:gosec // see the import
+	return [][shortBytes]byte{
+		[shortBytes]byte(modulus[sha1.Size-shortBytes:]), [shortBytes]byte(fingerprint[md5.Size-shortBytes:]),
 	}
-	return names
 }
 
 // sshKey is the key as SSH sends it (RFC 4253 §6.6).
-func sshKey(key *rsa.PublicKey) ([]byte, error) {
-	var b cryptobyte.Builder
+func sshKey(key *rsa.PublicKey) []byte {
+	var b []byte
 	for _, value := range [][]byte{[]byte("ssh-rsa"), mpint(big.NewInt(int64(key.E))), mpint(key.N)} {
-		b.AddUint32LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(value) })
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(value))), value...)
 	}
-	return b.Bytes()
+	return b
 }
 
 // mpint is a positive number as SSH writes it (RFC 4251 §5): the highest bit is a sign.

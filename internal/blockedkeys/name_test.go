@@ -151,6 +151,18 @@ func TestEntriesOfOpenSSL(t *testing.T) {
 	}
 }
 
+// OpenSSL prints no leading zeros, whatever the length.
+func TestModulusOfOddLength(t *testing.T) {
+	for bits := 2041; bits <= 2049; bits++ {
+		n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+		key := &rsa.PublicKey{N: n.Add(n, big.NewInt(12345)), E: 65537} // no product of two primes: nobody looks
+		entry := digest(t, "sha1", run(t, spkiPEM(t, key), "openssl", "rsa", "-pubin", "-noout", "-modulus"))[20:]
+		if !listOf(t, entry).Contains(key) {
+			t.Errorf("%d bits: the key is not recognised", bits)
+		}
+	}
+}
+
 func writeKey(t *testing.T, text []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "key.pem")
