@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -174,5 +176,46 @@ func TestChangeWhileReading(t *testing.T) {
 	write(t, filepath.Join(dir, "a"), entry64, entry64)
 	if err := unchanged([]string{dir}, found); err == nil || !strings.Contains(err.Error(), "changed while it was read") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Keys are looked up while the list is replaced, and one that is on every version of it is always found.
+func TestLookupsDuringReload(t *testing.T) {
+	key := rsaKey(t)
+	entry := digest(t, "sha256", spkiDER(t, key))
+	path := write(t, filepath.Join(t.TempDir(), "list"), entry)
+	l, err := Open([]string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var lookups sync.WaitGroup
+	for range 2 {
+		lookups.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					if !l.Contains(key) {
+						t.Error("the key was not found")
+						return
+					}
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		if err := os.Rename(write(t, path+".new", append([]string{entry}, slices.Repeat([]string{entry64, entry20}, i+1)...)...), path); err != nil {
+			t.Error(err)
+		}
+		if changed, err := l.Reload(); err != nil || !changed {
+			t.Error(changed, err)
+		}
+	}
+	close(done)
+	lookups.Wait()
+	if l.Generation() != 21 {
+		t.Errorf("generation %d", l.Generation())
 	}
 }
