@@ -78,6 +78,7 @@ ROLECALLD_CA_PASSWORD in the environment, or asked for at the terminal. What the
 	f.StringVar(&pkcs12, "pkcs12", "", "PKCS#12 `file` with all of them, instead of the three")
 	f.StringVar(&password.file, "password-file", "", "`file` with the password in its first line (default: "+envCAPassword+", or the terminal)")
 	f.IntVar(&password.fd, "password-fd", noDescriptor, "open file `descriptor` to read it from, 0 or from 3 on")
+	blockedFlag(f, &cfg.BlockedKeys)
 	f.BoolVar(&short, "short-lived", false, "the CA issues for at most 7 days")
 	return cmd
 }

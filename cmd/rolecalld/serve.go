@@ -72,6 +72,7 @@ account's root access key instead of a random one.`,
 	f.StringSliceVar(&cfg.S3IAMSockets, "s3-iam-socket", nil, "Unix `socket` for a Versity S3 Gateway, repeatable: PATH for the first account, ACCOUNT=PATH for another (docs/s3.md)")
 	f.StringVar(&cfg.S3DataEvents, "s3-data-events", "denied", "which S3 `decisions` are recorded: denied or all")
 	hsmFlags(f, &cfg.HSM)
+	blockedFlag(f, &cfg.BlockedKeys)
 	f.DurationVar(&cfg.DrainTimeout, "drain-timeout", 10*time.Second, "how long running requests may take after SIGTERM")
 	return cmd
 }
@@ -82,6 +83,10 @@ func hsmFlags(f *pflag.FlagSet, h *server.HSM) {
 	f.StringVar(&h.Token, "hsm-token", "", "`label` of the token")
 	f.StringVar(&h.Serial, "hsm-serial", "", "`serial` number of the token")
 	f.StringVar(&h.PINFile, "hsm-pin-file", "", "`file` with the token's PIN, instead of ROLECALLD_HSM_PIN in the environment")
+}
+
+func blockedFlag(f *pflag.FlagSet, p *[]string) {
+	f.StringSliceVar(p, "blocked-keys", nil, "`file` or folder, repeatable, with public keys that are refused because others have the private key (docs/ca.md)")
 }
 
 func dataDirFlag(f *pflag.FlagSet, p *string) {

@@ -27,6 +27,7 @@ var tiers = []struct {
 	{"internal/rsakey", 0},
 	{"internal/worker", 0},
 	{"internal/follow", 0},
+	{"internal/blockedkeys", 0},
 	{"internal/certsonly", 0},
 	{"sigv4", 1},
 	{"iampolicy", 1},

@@ -34,7 +34,7 @@ type KeyFault string
 // What may be wrong with a key.
 const (
 	ShortKey KeyFault = "ShortKey" // fewer bits than are accepted
-	WeakKey  KeyFault = "WeakKey"  // another kind, curve or exponent, or a key that can be factored
+	WeakKey  KeyFault = "WeakKey"  // another kind, curve or exponent, a key that can be factored, or one that is blocked
 )
 
 func (e *Error) Error() string { return e.Text }

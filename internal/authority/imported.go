@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 	"github.com/rolecall/rolecall/internal/certchain"
 )
 
@@ -19,7 +20,7 @@ const (
 )
 
 // CheckImport decides whether a certificate may become that of the CA: its key and name, that it is a CA certificate in
-// force, and that chain, in order, leads from it to a root. A root comes without chain. Both are PEM.
+// force, and that chain, in order, leads from it to a root. No key may be blocked. A root comes without chain. Both are PEM.
 func (i *Issuer) CheckImport(certificate, chain []byte, now time.Time) (*x509.Certificate, []*x509.Certificate, error) {
 	if len(certificate) > maxCertificatePEM || len(chain) > maxChainPEM {
 		return nil, nil, refuse(BadCertificate, "the certificate or its chain is too large")
@@ -55,6 +56,11 @@ func (i *Issuer) CheckImport(certificate, chain []byte, now time.Time) (*x509.Ce
 		return nil, nil, refuse(BadArgument, "a root certificate comes without a chain")
 	case !i.RootType && len(above) == 0:
 		return nil, nil, refuse(BadArgument, "a subordinate's certificate comes with its chain")
+	}
+	for _, c := range append([]*x509.Certificate{cert}, above...) {
+		if i.Blocked.Contains(c.PublicKey) {
+			return nil, nil, refuse(BadCertificate, "the certificate of %s cannot be used: %s", clip(c.Subject.String()), blockedkeys.Reason)
+		}
 	}
 	for _, issuer := range above {
 		if cert.NotAfter.After(issuer.NotAfter) {

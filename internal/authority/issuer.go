@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 )
 
 // Issuer is a CA that can sign.
@@ -29,6 +31,9 @@ type Issuer struct {
 	DistributionPoint string
 	// OCSP and CAIssuers are where the CA's OCSP responder and its certificate are found; "" for nowhere.
 	OCSP, CAIssuers string
+
+	// Blocked are keys that are not certified, and not with either.
+	Blocked *blockedkeys.List
 
 	check *selfCheck // nil for a CA that is not busy
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 	"github.com/rolecall/rolecall/internal/certchain"
 )
 
@@ -14,6 +15,9 @@ import (
 func Prepare(i *Issuer, r *Request) (*Token, error) {
 	t := r.Template
 	if err := i.admits(r); err != nil {
+		return nil, err
+	}
+	if err := i.unblocked(r); err != nil {
 		return nil, err
 	}
 	cert := &x509.Certificate{}
@@ -60,6 +64,17 @@ func (i *Issuer) admits(r *Request) error {
 		return refuse(BadArgument, "the CSR is the certificate authority's own: only a root template certifies it")
 	case r.Template.CA() && i.Certificate.KeyUsage != 0 && i.Certificate.KeyUsage&x509.KeyUsageCertSign == 0:
 		return refuse(BadArgument, "the certificate authority's own certificate does not allow it to sign certificates")
+	}
+	return nil
+}
+
+// unblocked refuses keys that others have. A CA of such a key has no more to say than anybody.
+func (i *Issuer) unblocked(r *Request) error {
+	if i.Blocked.Contains(r.CSR.req.PublicKey) {
+		return &Error{Reason: BadCSR, Text: blockedkeys.Reason, Key: WeakKey}
+	}
+	if i.Blocked.Contains(i.PublicKey) {
+		return refuse(BadArgument, "the certificate authority cannot issue: %s", blockedkeys.Reason)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/pem"
 	"slices"
 	"strings"
+
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 )
 
 // Limits of a trust anchor bundle, the service's own quotas.
@@ -32,6 +34,16 @@ func (a *Anchors) Certificates() []*x509.Certificate {
 		certs[i] = ca.cert
 	}
 	return certs
+}
+
+// CheckKeys refuses a bundle with a blocked key. The error is like that of [ParseAnchors].
+func (a *Anchors) CheckKeys(blocked *blockedkeys.List) error {
+	for _, ca := range a.certs {
+		if blocked.Contains(ca.cert.PublicKey) {
+			return refuse(Weak, msgBadAnchor, "%s: %s", describe(ca.cert), blockedkeys.Reason)
+		}
+	}
+	return nil
 }
 
 // ParseAnchors reads the PEM bundle of a trust anchor: 1 to [MaxAnchorCertificates] CA

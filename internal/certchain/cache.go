@@ -42,6 +42,7 @@ type cachedPath struct {
 type pathKey struct {
 	anchors [32]byte
 	chain   [32]byte
+	blocked uint64 // generation of the list of blocked keys
 }
 
 // newPathCache returns a cache of at most max leaves in total.

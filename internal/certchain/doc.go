@@ -17,6 +17,8 @@
 //     accepted, because many workloads hold nothing else.
 //   - RSA 2048–8192 and the curves P-256, P-384 and P-521 with SHA-256 or stronger are accepted,
 //     for every certificate in the path. Ed25519 and ML-DSA are refused.
+//   - A key that is on the operator's list of blocked keys is refused wherever it is in the path, the anchor included
+//     ([Verifier.WithBlocked]).
 //   - Any certificate policy is acceptable. The policy tree of RFC 5280 §6.1 is not built: a path
 //     with policy constraints that require an explicit policy is refused (known gap).
 //   - A certificate in the chain header that does not parse is left aside: it cannot

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"slices"
 
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 	"github.com/rolecall/rolecall/internal/certchain/dn"
 )
 
@@ -18,6 +19,7 @@ const (
 // builder searches for one valid path from the leaf to an anchor, depth first, anchors first.
 type builder struct {
 	in      *Input
+	blocked *blockedkeys.List
 	nodes   []*authority // candidates: anchors first, then usable chain certificates
 	anchors int          // how many of nodes are anchors
 	path    []*authority // from the leaf upwards; the leaf is wrapped like a CA
@@ -131,6 +133,10 @@ func (b *builder) tryIssuer(e edge, intermediates int) bool {
 	}
 	if fault := b.faults[e.issuer]; fault != nil {
 		b.note(rank+100, refuse(Untrusted, msgUntrusted, "%s: %s", describe(issuer.cert), fault))
+		return false
+	}
+	if b.blocked.Contains(issuer.cert.PublicKey) { // its signature proves nothing
+		b.note(rank+100, refuse(Weak, msgUntrusted, "%s: %s", describe(issuer.cert), blockedkeys.Reason))
 		return false
 	}
 	if err := issuer.checkIssuing(intermediates, b.in.Now); err != nil {

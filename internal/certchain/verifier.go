@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
+
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 )
 
 // Input is one question to a [Verifier]. The byte slices are not kept or changed.
@@ -24,6 +26,7 @@ type Input struct {
 // untrusted certificates or of shuffled chains cannot push others out. Safe for concurrent use.
 type Verifier struct {
 	cache    *pathCache
+	blocked  *blockedkeys.List
 	prepared preparedKeys
 }
 
@@ -37,6 +40,13 @@ func NewVerifier(maxCached int) *Verifier {
 		maxCached = DefaultMaxCached
 	}
 	return &Verifier{cache: newPathCache(maxCached)}
+}
+
+// WithBlocked makes the verifier refuse paths in which a certificate, the anchor included, has a blocked key, and returns
+// it. When the list changes, what was remembered is validated anew. Call it before the first use.
+func (v *Verifier) WithBlocked(keys *blockedkeys.List) *Verifier {
+	v.blocked = keys
+	return v
 }
 
 // DecodeHeaders decodes like the function of this name, and faster for certificates that are used often: parsed is such
@@ -84,7 +94,7 @@ func (v *Verifier) Verify(in *Input) (*Verified, error) {
 			return nil, err
 		}
 	}
-	key := pathKey{anchors: in.Anchors.id, chain: chainHash(in.Chain)}
+	key := pathKey{anchors: in.Anchors.id, chain: chainHash(in.Chain), blocked: v.blocked.Generation()}
 	if found := v.cache.find(leaf.fingerprint, key, in.Now); found != nil {
 		if err := checkRevocation(found, in); err != nil {
 			return nil, err
@@ -92,7 +102,7 @@ func (v *Verifier) Verify(in *Input) (*Verified, error) {
 		v.prepared.count(leaf)
 		return found, nil
 	}
-	verified, err := validate(leaf, in)
+	verified, err := validate(leaf, in, v.blocked)
 	if err != nil {
 		return nil, err
 	}
@@ -121,14 +131,18 @@ func chainHash(chain [][]byte) (sum [32]byte) {
 }
 
 // validate does the whole work for a path that is not remembered.
-func validate(leaf *Leaf, in *Input) (*Verified, error) {
+func validate(leaf *Leaf, in *Input, blocked *blockedkeys.List) (*Verified, error) {
 	if err := checkLeaf(leaf.cert, in.Now); err != nil {
 		return nil, err
+	}
+	if blocked.Contains(leaf.cert.PublicKey) {
+		return nil, refuse(Weak, msgInsufficient, "%s", blockedkeys.Reason)
 	}
 	b, err := newBuilder(leaf.cert, in)
 	if err != nil {
 		return nil, err
 	}
+	b.blocked = blocked
 	path, err := b.build()
 	if err != nil {
 		return nil, err

@@ -286,8 +286,11 @@ func refusalOf(err error) error {
 		return err
 	}
 	code := hresult.BadSubject
-	if e.Reason == authority.BadValidity {
+	switch {
+	case e.Reason == authority.BadValidity:
 		code = hresult.AdminDenied
+	case e.Key != "":
+		code = hresult.WeakKey
 	}
 	return hresult.Refuse(code, "The certification authority refused the request: %s", e.Text)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/authority"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 	"github.com/rolecall/rolecall/internal/certchain/dn"
 	"github.com/rolecall/rolecall/internal/store"
 )
@@ -25,6 +26,7 @@ type Existing struct {
 	Certificate *x509.Certificate
 	Chain       []*x509.Certificate // above Certificate, in order, up to the root; not for a root
 	ShortLived  bool
+	Blocked     *blockedkeys.List // keys that no CA may have; nil for none
 }
 
 // Adopt checks an existing CA as if its certificate were imported, seals its key, and makes the row with which it is
@@ -52,7 +54,7 @@ func Adopt(keys authority.SealedKeys, e *Existing, now time.Time) (*store.Certif
 	if e.ShortLived {
 		ca.UsageMode = string(pca.CertificateAuthorityUsageModeShortLivedCertificate)
 	}
-	trial := &authority.Issuer{ID: ca.ID, PublicKey: e.Key.Public(), Subject: e.Certificate.RawSubject, RootType: self}
+	trial := &authority.Issuer{ID: ca.ID, PublicKey: e.Key.Public(), Subject: e.Certificate.RawSubject, RootType: self, Blocked: e.Blocked}
 	if _, _, err := trial.CheckImport([]byte(chainPEM([]*x509.Certificate{e.Certificate})), []byte(ca.Chain), now); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rolecall/rolecall/internal/authority"
 	pca "github.com/rolecall/rolecall/internal/awsapi/model/acmpca"
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 	"github.com/rolecall/rolecall/internal/store"
 )
 
@@ -14,6 +15,7 @@ type Issuer struct {
 	keys          authority.Keys
 	buckets       string // the URL above all buckets; "" for none
 	partitionSize int
+	blocked       *blockedkeys.List
 }
 
 // New makes an issuer that finds the CAs' keys in keys.
@@ -26,6 +28,16 @@ func (i *Issuer) WithBuckets(url string) *Issuer {
 	c.buckets = url
 	return &c
 }
+
+// WithBlocked is the issuer that certifies none of the keys, and with none of them.
+func (i *Issuer) WithBlocked(keys *blockedkeys.List) *Issuer {
+	c := *i
+	c.blocked = keys
+	return &c
+}
+
+// Blocked are the keys that are not certified; nil for none.
+func (i *Issuer) Blocked() *blockedkeys.List { return i.blocked }
 
 // Keys are the CA keys that the issuer works with.
 func (i *Issuer) Keys() authority.Keys { return i.keys }
@@ -40,6 +52,7 @@ func (i *Issuer) Load(ca *store.CertificateAuthority) (*authority.Issuer, error)
 		ID: ca.ID, Keys: i.keys, KeyRef: ca.KeyRef, PublicKey: req.PublicKey, Subject: req.RawSubject,
 		RootType:   ca.Type == string(pca.CertificateAuthorityTypeRoot),
 		ShortLived: ca.UsageMode == string(pca.CertificateAuthorityUsageModeShortLivedCertificate),
+		Blocked:    i.blocked,
 	}
 	if a.Certificate, err = Certificate(ca); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/audit"
 	"github.com/rolecall/rolecall/internal/authority"
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 	"github.com/rolecall/rolecall/internal/issuance"
 	"github.com/rolecall/rolecall/internal/keyring"
 	"github.com/rolecall/rolecall/internal/keysource/file"
@@ -42,6 +43,10 @@ func ImportCA(ctx context.Context, cfg Config, account, region string, files CAF
 	if err != nil {
 		return "", err
 	}
+	blocked, err := blockedkeys.Open(cfg.BlockedKeys)
+	if err != nil {
+		return "", err
+	}
 	err = withStore(ctx, &cfg, func(db *store.DB, ring *keyring.Ring) error {
 		return db.Update(ctx, func(tx *store.Tx) error {
 			if _, err := tx.GetAccount(owner); err != nil {
@@ -51,7 +56,7 @@ func ImportCA(ctx context.Context, cfg Config, account, region string, files CAF
 				return err
 			}
 			ca, err := issuance.Adopt(authority.SealedKeys{Ring: ring}, &issuance.Existing{
-				Account: owner, Region: arn.Region(region), Key: id.Signer(), Certificate: id.Leaf(), Chain: id.Chain(), ShortLived: shortLived,
+				Account: owner, Region: arn.Region(region), Key: id.Signer(), Certificate: id.Leaf(), Chain: id.Chain(), ShortLived: shortLived, Blocked: blocked,
 			}, tx.Now)
 			if err != nil {
 				return err

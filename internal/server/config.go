@@ -112,6 +112,10 @@ type Config struct {
 	// keys are sealed under the key ring.
 	HSM HSM
 
+	// BlockedKeys are files and folders with public keys that are not certified and not trusted (package blockedkeys has the
+	// forms). They are looked at again every five seconds; what cannot be read in full changes nothing. Default: none.
+	BlockedKeys []string
+
 	// DrainTimeout bounds the wait for running requests at shutdown. Default: 10s.
 	DrainTimeout time.Duration
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/audit"
 	"github.com/rolecall/rolecall/internal/awsapi"
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 	"github.com/rolecall/rolecall/internal/enroll/est"
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/issuance"
@@ -56,6 +57,7 @@ type Server struct {
 	shipper *audit.Shipper
 	metrics *metrics.Registry
 	health  *metrics.Health
+	blocked *blockedkeys.List // nil without files
 	guard   *gate.Gate
 	handler http.Handler
 	// publicHandler serves revocation lists, OCSP and CA certificates and nothing else.
@@ -107,6 +109,10 @@ func Start(ctx context.Context, cfg Config, out Output) (*Server, error) {
 		s.out = io.Discard
 	}
 	s.health.Logger = s.log
+	var err error
+	if s.blocked, err = blockedkeys.Open(cfg.BlockedKeys); err != nil { // before anything is written to disk
+		return nil, err
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -242,6 +248,7 @@ func (s *Server) assemble(background context.Context) error {
 	s.work(func() { s.issuer.Run(background) })
 	s.work(func() { s.maintain(background) })
 	s.work(func() { s.revocation.Run(background) })
+	s.followBlocked(background)
 	s.work(func() { s.trimmer().run(background, trimInterval) })
 	s.work(func() { s.ring.Watch(background, time.Second, s.logRingChange) })
 	// The checks share a deadline: the one that may wait comes last.

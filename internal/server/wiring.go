@@ -31,7 +31,7 @@ func (s *Server) register(router *awsapi.Router, guard *gate.Gate, sealer *sessi
 	}
 	s.revocation = revocation.NewChecker(revocation.Config{DB: s.db, Allow: allow, Refresh: s.cfg.RevocationRefresh, Log: s.log})
 	s.anywhere = rolesanywhere.New(rolesanywhere.Config{
-		DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Revocation: s.revocation, Quotas: sessions,
+		DB: s.db, Gate: guard, Sealer: sealer, Audit: s.audit, Metrics: s.metrics, Log: s.log, Revocation: s.revocation, Blocked: s.blocked, Quotas: sessions,
 	})
 	ca, err := s.privateCAConfig()
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Server) privateCAConfig() (acmpca.Config, error) {
 	}
 	s.onClose(closer)
 	cfg := acmpca.Config{
-		DB: s.db, Issuer: issuance.New(keys), Responders: authority.Responders{Ring: s.ring},
+		DB: s.db, Issuer: issuance.New(keys).WithBlocked(s.blocked), Responders: authority.Responders{Ring: s.ring},
 		Audit: s.audit, TempDir: s.cfg.DataDir, Log: s.log,
 	}
 	if s.cfg.S3Endpoint == "" {

@@ -54,7 +54,7 @@ func onBothStores(t *testing.T, fn func(*rig)) {
 	t.Run("postgres", func(t *testing.T) { fn(newRigOn(t, testdb.Postgres(t))) })
 }
 
-func newRigOn(t *testing.T, engine string) *rig {
+func newRigOn(t *testing.T, engine string, changes ...func(*server.Config)) *rig {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -66,6 +66,9 @@ func newRigOn(t *testing.T, engine string) *rig {
 	dir := filepath.Join(t.TempDir(), "data")
 	r.Server = testserver.StartWith(t, func(c *server.Config) {
 		c.Store, c.DataDir, c.Listen = engine, dir, []string{"http://127.0.0.1:0", address}
+		for _, change := range changes {
+			change(c)
+		}
 	})
 	r.cfg = server.Config{DataDir: dir, Store: engine}
 	text, err := os.ReadFile(filepath.Join(dir, "tls-ca.pem"))

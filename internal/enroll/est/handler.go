@@ -72,7 +72,7 @@ type Handler struct {
 func New(cfg Config) *Handler {
 	limiter := func(n float64) *rate.Limiter { return rate.NewLimiter(rate.Limit(n), int(n)) }
 	return &Handler{
-		cfg: cfg, view: cfg.DB.View(), verifier: certchain.NewVerifier(-1), requests: limiter(requestsPerSecond), refusals: limiter(refusalsPerSecond),
+		cfg: cfg, view: cfg.DB.View(), verifier: certchain.NewVerifier(-1).WithBlocked(cfg.Issuer.Blocked()), requests: limiter(requestsPerSecond), refusals: limiter(refusalsPerSecond),
 		failures: failures{of: map[string]*rate.Limiter{}},
 	}
 }

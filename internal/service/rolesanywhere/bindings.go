@@ -27,7 +27,7 @@ func (s *Service) trustAnchorBindings() []awsapi.Binding {
 	return []awsapi.Binding{
 		bindCreate(ra.OpCreateTrustAnchor, kindTrustAnchor, func(in *ra.CreateTrustAnchorInput) []ra.Tag { return in.Tags }, s.createTrustAnchor, name),
 		bindItem(ra.OpGetTrustAnchor, kindTrustAnchor, id, getTrustAnchor, name),
-		bindItem(ra.OpUpdateTrustAnchor, kindTrustAnchor, func(in *ra.UpdateTrustAnchorInput) *string { return in.TrustAnchorId }, updateTrustAnchor, name),
+		bindItem(ra.OpUpdateTrustAnchor, kindTrustAnchor, func(in *ra.UpdateTrustAnchorInput) *string { return in.TrustAnchorId }, s.updateTrustAnchor, name),
 		bindItem(ra.OpEnableTrustAnchor, kindTrustAnchor, id, setTrustAnchorEnabled(true), name),
 		bindItem(ra.OpDisableTrustAnchor, kindTrustAnchor, id, setTrustAnchorEnabled(false), name),
 		bindItem(ra.OpDeleteTrustAnchor, kindTrustAnchor, id, deleteTrustAnchor, name),

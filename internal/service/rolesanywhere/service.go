@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/rolecall/rolecall/internal/audit"
+	"github.com/rolecall/rolecall/internal/blockedkeys"
 	"github.com/rolecall/rolecall/internal/certchain"
 	"github.com/rolecall/rolecall/internal/gate"
 	"github.com/rolecall/rolecall/internal/metrics"
@@ -38,6 +39,8 @@ type Config struct {
 
 	// MaxCachedPaths bounds the certificates whose verified path is remembered; 0 is the default of package certchain.
 	MaxCachedPaths int
+	// Blocked are keys that no certificate of a path may have; nil for none.
+	Blocked *blockedkeys.List
 	// Quotas are off where they are zero.
 	Quotas Quotas
 }
@@ -78,7 +81,7 @@ func New(cfg Config) *Service {
 	return &Service{
 		cfg:      cfg,
 		view:     cfg.DB.View(),
-		verifier: certchain.NewVerifier(cfg.MaxCachedPaths),
+		verifier: certchain.NewVerifier(cfg.MaxCachedPaths).WithBlocked(cfg.Blocked),
 		sessions: throttle{perSecond: cfg.Quotas.SessionsPerSecond},
 		requests: newRequestMemo(),
 		refusals: rate.NewLimiter(rate.Every(time.Second/refusalsPerSecond), refusalsPerSecond),

@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Service) createTrustAnchor(_ context.Context, call *awsapi.Call, in *ra.CreateTrustAnchorInput) (*ra.CreateTrustAnchorOutput, error) {
-	sourceType, data, err := checkSource(call, in.Source)
+	sourceType, data, err := s.checkSource(call, in.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -82,13 +82,13 @@ func getTrustAnchor(_ context.Context, call *awsapi.Call, in *ra.GetTrustAnchorI
 }
 
 // updateTrustAnchor keeps what the request leaves out. CRLs that another CA signed stay: they can only take trust away.
-func updateTrustAnchor(_ context.Context, call *awsapi.Call, in *ra.UpdateTrustAnchorInput) (*ra.UpdateTrustAnchorOutput, error) {
+func (s *Service) updateTrustAnchor(_ context.Context, call *awsapi.Call, in *ra.UpdateTrustAnchorInput) (*ra.UpdateTrustAnchorOutput, error) {
 	d, err := changeTrustAnchor(call, *in.TrustAnchorId, func(a *store.TrustAnchor) (err error) {
 		if in.Name != nil {
 			a.Name = *in.Name
 		}
 		if in.Source != nil {
-			a.SourceType, a.SourceData, err = checkSource(call, in.Source)
+			a.SourceType, a.SourceData, err = s.checkSource(call, in.Source)
 		}
 		return err
 	})

@@ -18,7 +18,7 @@ func nullMember(path string) *awsapi.Error {
 }
 
 // checkSource validates where an anchor's certificates come from and returns it as it is stored, byte for byte.
-func checkSource(call *awsapi.Call, src *ra.Source) (store.SourceType, string, error) {
+func (s *Service) checkSource(call *awsapi.Call, src *ra.Source) (store.SourceType, string, error) {
 	if src.SourceType == nil {
 		return "", "", nullMember("source.sourceType")
 	}
@@ -34,7 +34,11 @@ func checkSource(call *awsapi.Call, src *ra.Source) (store.SourceType, string, e
 		if !storable(*bundle) {
 			return "", "", ra.ValidationException("Invalid CA certificate: the bundle holds a NUL character")
 		}
-		if _, err := certchain.ParseAnchors(*bundle); err != nil {
+		anchors, err := certchain.ParseAnchors(*bundle)
+		if err == nil {
+			err = anchors.CheckKeys(s.cfg.Blocked)
+		}
+		if err != nil {
 			return "", "", chainValidation(err)
 		}
 		return sourceCertificateBundle, *bundle, nil
