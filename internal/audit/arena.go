@@ -4,7 +4,7 @@ import "bytes"
 
 const (
 	arenaSize = 128 << 10
-	maxArenas = 4 // pieces that are kept for the next batch
+	maxArenas = 16 // pieces that are kept for the next batch: what 512 events of a CreateSession need
 )
 
 // arena is memory for many byte strings that are given up together.

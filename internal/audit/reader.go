@@ -63,6 +63,9 @@ func openSegment(f folder, number uint64) (*segmentReader, error) {
 
 func (r *segmentReader) close() error { return r.src.Close() }
 
+// rest gives up buffers between loads.
+func (r *segmentReader) rest() { r.buf, r.arena = nil, arena{} }
+
 // window returns n bytes at offset. They are valid until the next call.
 func (r *segmentReader) window(offset int64, n int) ([]byte, error) {
 	if from := offset - r.start; from >= 0 && from+int64(n) <= int64(len(r.buf)) {

@@ -13,6 +13,14 @@ type subjectKey struct {
 	account, region, id, serial, issuer string
 }
 
+// reset empties the shipment for the next one, in the same memory.
+func (b *shipment) reset() {
+	clear(b.events)
+	clear(b.subjects)
+	clear(b.index)
+	b.events, b.subjects = b.events[:0], b.subjects[:0]
+}
+
 // add keeps events in order, and of each subject's credential only the latest sighting.
 func (b *shipment) add(rec *record) {
 	b.events = append(b.events, rec.row)

@@ -47,6 +47,7 @@ type Shipper struct {
 
 	// Used only by the holder of the turn.
 	reader   *segmentReader
+	batch    shipment  // its memory serves one batch after the other
 	damaged  bool      // the open segment has damage
 	reported position  // the damage told of last
 	stored   []byte    // the log's position as the store has it
@@ -168,15 +169,17 @@ func (s *Shipper) shipBatch(ctx context.Context, seg segmentState) (more bool, e
 	}
 	start := s.reader.offset
 	s.reader.arena.recycle() // the batch before this one has been stored, or is read again
-	b, more, err := s.collect(seg)
+	s.batch.reset()
+	more, err = s.collect(seg)
 	if err != nil {
 		s.reader.offset = start // the same records again
 		return false, err
 	}
 	here := position{seg.number, s.reader.header.nonce, s.reader.offset}
-	if len(b.events) > 0 {
+	events := s.batch.events
+	if len(events) > 0 {
 		places := s.places.with(here)
-		batch := Batch{Log: s.cfg.Log.id, From: s.stored, To: places.encode(), Events: b.events, Subjects: b.subjects}
+		batch := Batch{Log: s.cfg.Log.id, From: s.stored, To: places.encode(), Events: events, Subjects: s.batch.subjects}
 		if err := s.cfg.Sink.Ship(ctx, &batch); err != nil {
 			// It may have been stored all the same: the position will tell.
 			s.reader.offset, s.known = start, false
@@ -184,8 +187,17 @@ func (s *Shipper) shipBatch(ctx context.Context, seg segmentState) (more bool, e
 		}
 		s.stored, s.places = batch.To, places
 	}
-	s.advance(here, len(b.events))
+	s.advance(here, len(events))
+	if len(events) == 0 && !more {
+		s.rest()
+	}
 	return more, nil
+}
+
+// rest lets go of memory that only a load needs.
+func (s *Shipper) rest() {
+	s.batch = shipment{}
+	s.reader.rest()
 }
 
 // resume asks the store how far this log has been shipped.
@@ -231,7 +243,8 @@ func (s *Shipper) closeReader() {
 }
 
 // collect reads the next batch of seg.
-func (s *Shipper) collect(seg segmentState) (b shipment, more bool, err error) {
+func (s *Shipper) collect(seg segmentState) (more bool, err error) {
+	b := &s.batch
 	shipped := s.places.offset(seg.number, s.reader.header.nonce)
 	skip := func(end int64) bool { return end <= shipped }
 	for size := 0; len(b.events) < s.cfg.MaxBatch && size < maxBatchBytes; {
@@ -239,25 +252,25 @@ func (s *Shipper) collect(seg segmentState) (b shipment, more bool, err error) {
 		var bad *damage
 		switch {
 		case errors.Is(err, io.EOF):
-			return b, false, nil
+			return false, nil
 		case errors.As(err, &bad):
 			s.report(seg.number, bad.offset, bad)
 			found, err := s.reader.resync(seg.size)
 			if err != nil {
-				return b, false, err
+				return false, err
 			}
 			if !found {
 				s.reader.offset = seg.size
-				return b, false, nil
+				return false, nil
 			}
 			continue
 		case err != nil:
-			return b, false, err
+			return false, err
 		}
 		b.add(rec)
 		size += len(rec.row.Body) + len(rec.row.Cert)/8 // certificates repeat
 	}
-	return b, true, nil
+	return true, nil
 }
 
 // report tells of damage. The segment will be set aside once what is readable has been shipped.
