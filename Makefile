@@ -52,7 +52,9 @@ lint: ## gofmt, vet, staticcheck, the client for Windows and macOS
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on the files above' >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	staticcheck=$$($(GO) tool -n staticcheck) && cd awsprovider && $(GO) vet ./... && $$staticcheck ./...
+	staticcheck=$$($(GO) tool -n staticcheck) && for module in awsprovider integration; do \
+		(cd $$module && $(GO) vet ./... && $$staticcheck ./...) || exit 1; \
+	done
 	for os in windows darwin; do \
 		GOOS=$$os $(GO) vet ./cmd/rolecall ./internal/keysource/... && \
 		GOOS=$$os CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/rolecall || exit 1; \
