@@ -35,7 +35,7 @@ func TestAuthorityResources(t *testing.T) {
 				return tx.ListIssuedCertificates(acct, region, "ca2", n, a)
 			},
 			numbered: func(i int) IssuedCertificate {
-				return IssuedCertificate{acct, region, "ca2", letter(i), "T", []byte{1}, t0, later, ""}
+				return IssuedCertificate{acct, region, "ca2", serialOf(i), "T", []byte{1}, t0, later, ""}
 			}}),
 		lifecycle("revocation", resource[RevokedCertificate]{
 			row: RevokedCertificate{acct, region, "key", "01", t0, 1, later, ""}, changed: RevokedCertificate{acct, region, "key", "01", later, 4, later, ""},
@@ -45,7 +45,7 @@ func TestAuthorityResources(t *testing.T) {
 				return tx.ListRevokedCertificates(acct, region, "key2", n, a)
 			},
 			numbered: func(i int) RevokedCertificate {
-				return RevokedCertificate{acct, region, "key2", letter(i), t0, 0, later, ""}
+				return RevokedCertificate{acct, region, "key2", serialOf(i), t0, 0, later, ""}
 			}}),
 	}
 	onEngines(t, func(t *testing.T, src string) {
@@ -55,6 +55,9 @@ func TestAuthorityResources(t *testing.T) {
 		}
 	})
 }
+
+// serialOf are serials in order, of different lengths and with every kind of first digit.
+func serialOf(i int) string { return []string{"00", "0001", "01", "0fff", "10", "a0ff00", "ff"}[i] }
 
 func TestAuthorityQueues(t *testing.T) {
 	onEngines(t, func(t *testing.T, src string) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ type IssuedCertificate struct {
 	Account   arn.AccountID
 	Region    arn.Region
 	Authority string // the CA's id
-	Serial    string // lower-case hex, 32 digits
+	Serial    string // lower-case hex, 32 digits (16 bytes)
 	Template  string
 	DER       []byte
 	IssuedAt  time.Time
@@ -21,10 +22,17 @@ type IssuedCertificate struct {
 	Partition string // the partition of the CA's revocation lists; "" for none
 }
 
-const issuedColumns = `account, region, authority, serial, template, der, issued_at, not_after, partition_id`
+const (
+	issuedRead    = `serial, template, der, issued_at, not_after, partition_id`
+	issuedColumns = `issuer, ` + issuedRead
+)
 
-func scanIssued(s scanner, c *IssuedCertificate) error {
-	return s.Scan(&c.Account, &c.Region, &c.Authority, &c.Serial, &c.Template, blob{&c.DER}, micros{&c.IssuedAt}, micros{&c.NotAfter}, &c.Partition)
+// scanIssued reads certificates of the CA.
+func scanIssued(ca issuerName) func(scanner, *IssuedCertificate) error {
+	return func(s scanner, c *IssuedCertificate) error {
+		c.Account, c.Region, c.Authority = ca.account, ca.region, ca.name
+		return s.Scan(serialText{&c.Serial}, &c.Template, blob{&c.DER}, micros{&c.IssuedAt}, micros{&c.NotAfter}, &c.Partition)
+	}
 }
 
 // CreateIssuedCertificate adds a certificate. It is not in the cached view, so that no revision moves: issuing must not
@@ -35,16 +43,24 @@ func (tx *Tx) CreateIssuedCertificate(c *IssuedCertificate) error {
 
 // insertIssued adds all of the certificates or fails.
 func (tx *Tx) insertIssued(list []IssuedCertificate) error {
-	const width = 9
+	const width = 7
+	args := make([]any, 0, width*len(list))
+	for i := range list {
+		c := &list[i]
+		issuer, err := tx.needIssuerNumber(issuerName{c.Account, c.Region, c.Authority})
+		if err != nil {
+			return err
+		}
+		serial, err := serialBytes(c.Serial)
+		if err != nil {
+			return err
+		}
+		args = append(args, issuer, serial, c.Template, notNil(c.DER), toMicros(c.IssuedAt), toMicros(c.NotAfter), c.Partition)
+	}
 	var q strings.Builder
 	q.WriteString(`INSERT INTO issued_certificates (` + issuedColumns + `) VALUES `)
 	tx.eng.values(&q, len(list), width)
 	q.WriteString(` ON CONFLICT DO NOTHING`)
-	args := make([]any, 0, width*len(list))
-	for i := range list {
-		c := &list[i]
-		args = append(args, c.Account, c.Region, c.Authority, c.Serial, c.Template, notNil(c.DER), toMicros(c.IssuedAt), toMicros(c.NotAfter), c.Partition)
-	}
 	n, err := tx.execKept(q.String(), args...)
 	if err == nil && n != int64(len(list)) {
 		return ErrExists
@@ -54,15 +70,25 @@ func (tx *Tx) insertIssued(list []IssuedCertificate) error {
 
 // GetIssuedCertificate reads one certificate.
 func (tx *Tx) GetIssuedCertificate(account arn.AccountID, region arn.Region, authority, serial string) (*IssuedCertificate, error) {
-	return one(tx, scanIssued, `SELECT `+issuedColumns+` FROM issued_certificates WHERE account = $1 AND region = $2 AND authority = $3 AND serial = $4`,
-		account, region, authority, serial)
+	ca := issuerName{account, region, authority}
+	issuer, key, err := tx.serialKey(ca, serial)
+	if err != nil {
+		return nil, err
+	}
+	return one(tx, scanIssued(ca), `SELECT `+issuedRead+` FROM issued_certificates WHERE issuer = $1 AND serial = $2`, issuer, key)
 }
 
 // HasIssuedCertificate reports whether the CA issued a certificate with the serial (32 hex digits). It reads the store.
 func (v *View) HasIssuedCertificate(ctx context.Context, account arn.AccountID, region arn.Region, authority, serial string) (bool, error) {
 	n := 0
-	err := v.db.Read(ctx, func(tx *Tx) (err error) {
-		n, err = tx.count(`SELECT COUNT(*) FROM issued_certificates WHERE account = $1 AND region = $2 AND authority = $3 AND serial = $4`, account, region, authority, serial)
+	err := v.db.Read(ctx, func(tx *Tx) error {
+		issuer, key, err := tx.serialKey(issuerName{account, region, authority}, serial)
+		if err == nil {
+			n, err = tx.count(`SELECT COUNT(*) FROM issued_certificates WHERE issuer = $1 AND serial = $2`, issuer, key)
+		}
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
 		return err
 	})
 	return n > 0, err
@@ -70,7 +96,7 @@ func (v *View) HasIssuedCertificate(ctx context.Context, account arn.AccountID, 
 
 // ListIssuedCertificates pages through a CA's certificates by serial.
 func (tx *Tx) ListIssuedCertificates(account arn.AccountID, region arn.Region, authority string, limit int, after string) ([]IssuedCertificate, string, error) {
-	return page(tx, scanIssued, func(c *IssuedCertificate) string { return c.Serial }, limit,
-		`SELECT `+issuedColumns+` FROM issued_certificates WHERE account = $1 AND region = $2 AND authority = $3 AND serial > $4 ORDER BY serial LIMIT $5`,
-		account, region, authority, after)
+	ca := issuerName{account, region, authority}
+	return pageOf(tx, ca, after, scanIssued(ca), func(c *IssuedCertificate) string { return c.Serial }, limit,
+		`SELECT `+issuedRead+` FROM issued_certificates WHERE issuer = $1 AND serial > $2 ORDER BY serial LIMIT $3`)
 }

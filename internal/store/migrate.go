@@ -92,11 +92,12 @@ func (e *engine) migrateOnce(ctx context.Context, steps []string) error {
 	return nil
 }
 
-// ddl fills in the two words that differ. KEYTEXT sorts bytewise on both engines, so that keyset pages have one order
-// whatever the database's locale; CLUSTERED saves SQLite a second tree where the key is nearly the whole row.
+// ddl fills in the three words that differ. KEYTEXT sorts bytewise on both engines, so that keyset pages have one order
+// whatever the database's locale; CLUSTERED saves SQLite a second tree where the key is nearly the whole row; UNHEX makes
+// bytes of hex digits.
 func (e *engine) ddl(step string) string {
 	if e.kind == kindPostgres {
-		return strings.NewReplacer("KEYTEXT", `TEXT COLLATE "C"`, " CLUSTERED", "").Replace(uncommented(step))
+		return strings.NewReplacer("KEYTEXT", `TEXT COLLATE "C"`, " CLUSTERED", "", "UNHEX(c.serial)", "decode(c.serial, 'hex')").Replace(uncommented(step))
 	}
 	return strings.NewReplacer("KEYTEXT", "TEXT", "CLUSTERED", "WITHOUT ROWID").Replace(uncommented(step))
 }

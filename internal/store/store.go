@@ -77,7 +77,9 @@ type DB struct {
 	sync   syncState
 	stats  stats
 	known  knownCredentials
-	small  atomic.Int64 // blocks of few events that this node has written and not merged
+	// numbers of issuers, by name.
+	numbers issuerNumbers
+	small   atomic.Int64 // blocks of few events that this node has written and not merged
 
 	cancel context.CancelFunc // ends the background goroutines
 	done   sync.WaitGroup

@@ -34,6 +34,8 @@ type Tx struct {
 	events  []Event
 	issued  []IssuedCertificate
 	once    map[any]any
+	// numbered has the issuers' numbers that this transaction has given.
+	numbered map[issuerName]int64
 }
 
 // Context is the context the transaction was started with. Cancelling it rolls the transaction back.

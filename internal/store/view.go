@@ -21,6 +21,8 @@ type View struct {
 	cache *cache
 	loads atomic.Int64
 	trust atomic.Uint64 // see TrustState
+	// depths of issuers' revocations.
+	depths depths
 }
 
 func newView(db *DB, entries int) *View { return &View{db: db, cache: newCache(entries)} }
