@@ -22,7 +22,7 @@ const (
 	// finestDigits bounds the digits of finer parts.
 	finestDigits = 6
 	// longPart is how many revocations make a part a long one.
-	longPart = 16
+	longPart = 8
 	// maxFineParts bounds the finer parts that are kept of each part.
 	maxFineParts = 64
 )
@@ -162,7 +162,7 @@ func (f *fineParts) find(ctx context.Context, v *View, issuer issuerName, serial
 		id, serial = strings.Clone(id), strings.Clone(serial) // they may be pieces of a whole request
 		l = &call{done: make(chan struct{})}
 		f.loads[id] = l
-		go f.load(v, l, id, issuer, serial)
+		v.loaders.run(func() { f.load(v, l, id, issuer, serial) })
 	}
 	f.mu.Unlock()
 	select {

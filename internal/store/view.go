@@ -22,10 +22,13 @@ type View struct {
 	loads atomic.Int64
 	trust atomic.Uint64 // see TrustState
 	// depths of issuers' revocations.
-	depths depths
+	depths  depths
+	loaders workers
 }
 
-func newView(db *DB, entries int) *View { return &View{db: db, cache: newCache(entries)} }
+func newView(db *DB, entries int) *View {
+	return &View{db: db, cache: newCache(entries), loaders: workers{make(chan func())}}
+}
 
 // Cached is a row of the view, with room for one compiled form of it.
 type Cached[T any] struct {
@@ -263,7 +266,7 @@ func miss[T any](v *View, ctx context.Context, key change, load func(*Tx, change
 		return answer[T](e.row, nil)
 	}
 	if mine {
-		go func() {
+		v.loaders.run(func() {
 			row, err := loadRow(v.db, key, load)
 			v.loads.Add(1)
 			if row != nil {
@@ -273,7 +276,7 @@ func miss[T any](v *View, ctx context.Context, key change, load func(*Tx, change
 				l.err = err
 			}
 			v.cache.finish(key, l, l.err == nil)
-		}()
+		})
 	}
 	select {
 	case <-l.done:
