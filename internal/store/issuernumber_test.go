@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -55,6 +56,11 @@ func TestCertificatesFromBeforeIssuerNumbers(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := open(t, Config{Source: src})
+		if db.eng.kind == kindSQLite {
+			if st, err := os.Stat(db.eng.path + "-wal"); err != nil || st.Size() > 0 {
+				t.Errorf("the log keeps what the migration wrote: %+v, %v", st, err)
+			}
+		}
 		check := func() {
 			t.Helper()
 			read(t, db, func(tx *Tx) error {

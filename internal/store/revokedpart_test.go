@@ -69,7 +69,7 @@ func TestFineParts(t *testing.T) {
 				t.Fatalf("round %d: %+v", round, p)
 			}
 			for id, f := range p.fine.parts {
-				if len(f.Row.entries) > len(revoked)/8 {
+				if len(f.Row.entries) > len(revoked)/4 {
 					t.Errorf("round %d: part %s has %d entries", round, id, len(f.Row.entries))
 				}
 			}
