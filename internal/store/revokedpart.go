@@ -21,8 +21,8 @@ const (
 	revokedDigits = 3
 	// finestDigits bounds the digits of finer parts.
 	finestDigits = 6
-	// longPart is how many revocations make a part a long one.
-	longPart = 8
+	// longPart is how many revocations the parts of an issuer may have on average.
+	longPart = 16
 	// maxFineParts bounds the finer parts that are kept of each part.
 	maxFineParts = 64
 )
@@ -70,34 +70,23 @@ func (v *View) Revoked(ctx context.Context, account arn.AccountID, region arn.Re
 // revocation in it, so that what was made from a part can be dropped with it.
 func (v *View) RevokedPart(ctx context.Context, account arn.AccountID, region arn.Region, issuerKey, serial string) (*Cached[RevokedPart], error) {
 	key := change{kindRevoked, account, region, revokedBucket(issuerKey, serial)}
-	issuer := issuerName{account, region, issuerKey}
 	var c *Cached[RevokedPart]
 	var err error
 	if e := v.cache.get(key); e != nil {
 		c, err = answer[RevokedPart](e.row, nil)
 	} else {
-		c, err = miss(v, ctx, key, func(tx *Tx, _ change) (*RevokedPart, error) { return v.loadRevoked(tx, issuer, serial) })
+		c, err = miss(v, ctx, key, func(tx *Tx, _ change) (*RevokedPart, error) {
+			return v.loadRevoked(tx, issuerName{account, region, issuerKey}, serial)
+		})
 	}
 	if err != nil || c.Row.fine == nil {
 		return c, err
 	}
-	return c.Row.fine.find(ctx, v, issuer, serial)
+	return c.Row.fine.find(ctx, v, serial)
 }
 
 // loadRevoked reads the serial's part, or the finer part of it.
-func (v *View) loadRevoked(tx *Tx, issuer issuerName, serial string) (*RevokedPart, error) {
-	digits := v.depths.of(issuer)
-	p, err := v.readRevoked(tx, issuer, serial, digits)
-	if err != nil || digits == revokedDigits {
-		return p, err
-	}
-	f := &fineParts{digits: digits, parts: map[string]*Cached[RevokedPart]{}, loads: map[string]*call{}}
-	f.parts[strings.Clone(leading(serial, digits))] = &Cached[RevokedPart]{Row: *p}
-	return &RevokedPart{fine: f}, nil
-}
-
-// readRevoked reads the revocations whose serials begin with as many digits like this one, and notes if they are many.
-func (v *View) readRevoked(tx *Tx, name issuerName, serial string, digits int) (*RevokedPart, error) {
+func (v *View) loadRevoked(tx *Tx, name issuerName, serial string) (*RevokedPart, error) {
 	issuer, err := tx.issuerNumber(name)
 	if errors.Is(err, ErrNotFound) {
 		return &RevokedPart{}, nil
@@ -105,6 +94,18 @@ func (v *View) readRevoked(tx *Tx, name issuerName, serial string, digits int) (
 	if err != nil {
 		return nil, err
 	}
+	digits := v.depths.of(issuer)
+	p, err := v.readRevoked(tx, issuer, serial, digits)
+	if err != nil || digits == revokedDigits {
+		return p, err
+	}
+	f := &fineParts{issuer: issuer, digits: digits, parts: map[string]*Cached[RevokedPart]{}, loads: map[string]*call{}}
+	f.parts[strings.Clone(leading(serial, digits))] = &Cached[RevokedPart]{Row: *p}
+	return &RevokedPart{fine: f}, nil
+}
+
+// readRevoked reads the revocations whose serials begin with as many digits like this one.
+func (v *View) readRevoked(tx *Tx, issuer int64, serial string, digits int) (*RevokedPart, error) {
 	first, end, err := serialRange(serial, digits)
 	if err != nil {
 		return nil, err
@@ -114,9 +115,7 @@ func (v *View) readRevoked(tx *Tx, name issuerName, serial string, digits int) (
 	if err != nil {
 		return nil, err
 	}
-	if len(entries) > longPart && digits < finestDigits {
-		v.depths.deepen(name, digits+1)
-	}
+	v.depths.note(issuer, digits, len(entries))
 	return &RevokedPart{entries: entries}, nil
 }
 
@@ -143,6 +142,7 @@ func serialRange(serial string, digits int) (first, end []byte, err error) {
 // fineParts are the finer parts of a part. They are dropped with it: a part that is in the view has seen every revocation
 // that dropped it before, and so has whatever is read for it later.
 type fineParts struct {
+	issuer int64
 	digits int
 
 	mu    sync.Mutex // guards both maps
@@ -150,7 +150,7 @@ type fineParts struct {
 	loads map[string]*call // under way, for this part alone
 }
 
-func (f *fineParts) find(ctx context.Context, v *View, issuer issuerName, serial string) (*Cached[RevokedPart], error) {
+func (f *fineParts) find(ctx context.Context, v *View, serial string) (*Cached[RevokedPart], error) {
 	id := leading(serial, f.digits)
 	f.mu.Lock()
 	if p := f.parts[id]; p != nil {
@@ -162,7 +162,7 @@ func (f *fineParts) find(ctx context.Context, v *View, issuer issuerName, serial
 		id, serial = strings.Clone(id), strings.Clone(serial) // they may be pieces of a whole request
 		l = &call{done: make(chan struct{})}
 		f.loads[id] = l
-		v.loaders.run(func() { f.load(v, l, id, issuer, serial) })
+		v.loaders.run(func() { f.load(v, l, id, serial) })
 	}
 	f.mu.Unlock()
 	select {
@@ -173,8 +173,8 @@ func (f *fineParts) find(ctx context.Context, v *View, issuer issuerName, serial
 	}
 }
 
-func (f *fineParts) load(v *View, l *call, id string, issuer issuerName, serial string) {
-	p, err := loadRow(v.db, change{}, func(tx *Tx, _ change) (*RevokedPart, error) { return v.readRevoked(tx, issuer, serial, f.digits) })
+func (f *fineParts) load(v *View, l *call, id, serial string) {
+	p, err := loadRow(v.db, change{}, func(tx *Tx, _ change) (*RevokedPart, error) { return v.readRevoked(tx, f.issuer, serial, f.digits) })
 	v.loads.Add(1)
 	f.mu.Lock()
 	delete(f.loads, id)
@@ -192,24 +192,39 @@ func (f *fineParts) load(v *View, l *call, id string, issuer issuerName, serial 
 	close(l.done)
 }
 
-// depths says by how many digits the parts of an issuer are read: more than revokedDigits for those that have had a long
-// part, of which there are no more than CAs. It is this node's own knowledge and decides speed alone.
+// depths says by how many digits the revocations of each issuer are read: more where parts have turned out long on average.
+// It is this node's own knowledge and decides speed alone.
 type depths struct {
-	mu     sync.RWMutex // guards digits
-	digits map[issuerName]int
+	mu    sync.RWMutex // guards known
+	known map[int64]depth
 }
 
-func (d *depths) of(issuer issuerName) int {
+// depth is what was read of an issuer's revocations by so many digits.
+type depth struct{ digits, loads, rows int }
+
+func (d *depths) of(issuer int64) int {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return max(revokedDigits, d.digits[issuer])
+	return max(revokedDigits, d.known[issuer].digits)
 }
 
-func (d *depths) deepen(issuer issuerName, digits int) {
+// note counts what was read. The first few parts say little, unless they are very long.
+func (d *depths) note(issuer int64, digits, rows int) {
+	const few = 4
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.digits == nil {
-		d.digits = map[issuerName]int{}
+	if d.known == nil {
+		d.known = map[int64]depth{}
 	}
-	d.digits[issuer.clone()] = max(d.digits[issuer], digits)
+	now := d.known[issuer]
+	now.digits = max(now.digits, revokedDigits)
+	if digits != now.digits {
+		return // it began before the others went deeper
+	}
+	now.loads++
+	now.rows += rows
+	if now.rows > longPart*(now.loads+few) && digits < finestDigits {
+		now = depth{digits: digits + 1}
+	}
+	d.known[issuer] = now
 }
