@@ -1,9 +1,11 @@
 package rolesanywhere
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -124,17 +126,31 @@ func benchSession(b *testing.B, pki *benchPKI, settings ...store.Tag) (*Service,
 
 // benchPKI is a CA with a certificate.
 type benchPKI struct {
-	ca, leaf       *x509.Certificate
-	caKey, leafKey *ecdsa.PrivateKey
-	source         string // what the certificate gives as the address of its CRL and OCSP; "" for neither
+	ca, leaf *x509.Certificate
+	caKey    *ecdsa.PrivateKey
+	leafKey  crypto.Signer
+	source   string // what the certificate gives as the address of its CRL and OCSP; "" for neither
 }
 
 func newBenchPKI(b *testing.B, source string) *benchPKI {
-	make509 := func(template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			b.Fatal(err)
-		}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return newBenchPKIFor(b, source, key)
+}
+
+// newBenchRSA is the same with a certificate for an RSA key.
+func newBenchRSA(b *testing.B) *benchPKI {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return newBenchPKIFor(b, "", key)
+}
+
+func newBenchPKIFor(b *testing.B, source string, leafKey crypto.Signer) *benchPKI {
+	make509 := func(template, parent *x509.Certificate, key, parentKey crypto.Signer) *x509.Certificate {
 		if parent == nil {
 			parent, parentKey = template, key
 		}
@@ -147,14 +163,18 @@ func newBenchPKI(b *testing.B, source string) *benchPKI {
 		if err != nil {
 			b.Fatal(err)
 		}
-		return key, cert
+		return cert
 	}
-	p := &benchPKI{source: source}
-	p.caKey, p.ca = make509(&x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Bench CA"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}, nil, nil)
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := &benchPKI{source: source, caKey: caKey, leafKey: leafKey}
+	p.ca = make509(&x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Bench CA"}, IsCA: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign}, nil, caKey, nil)
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(4711), Subject: pkix.Name{CommonName: "host1", OrganizationalUnit: []string{"Backup"}}, KeyUsage: x509.KeyUsageDigitalSignature}
 	if source != "" {
 		leaf.CRLDistributionPoints, leaf.OCSPServer = []string{source + "/ca.crl"}, []string{source + "/ocsp"}
 	}
-	p.leafKey, p.leaf = make509(leaf, p.ca, p.caKey)
+	p.leaf = make509(leaf, p.ca, leafKey, caKey)
 	return p
 }
