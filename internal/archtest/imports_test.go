@@ -25,6 +25,7 @@ var tiers = []struct {
 	{"internal/tlsca", 1},
 	{"internal/p256", 0},
 	{"internal/rsakey", 0},
+	{"internal/jsontext", 0},
 	{"internal/worker", 0},
 	{"internal/follow", 0},
 	{"internal/blockedkeys", 0},
