@@ -78,7 +78,7 @@ func TestOriginIsChecked(t *testing.T) {
 		}
 	}
 	var c codec
-	b, _, err := c.append(nil, linkedSession(), testNow)
+	b, _, err := c.append(nil, nil, linkedSession(), testNow)
 	if err != nil {
 		t.Fatal(err)
 	}

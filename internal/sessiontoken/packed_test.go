@@ -128,13 +128,13 @@ func FuzzRecord(f *testing.F) {
 		{Type: SessionToken, Account: "123456789012", Partition: "aws", ExpiresAt: testNow.Add(time.Hour)},
 		{Type: AssumedRole, Account: "999999999999", Partition: "aws", RoleID: "AROA1", RoleName: "r", SessionName: "s1", Chained: true, SessionPolicy: strings.Repeat(`{"a":"b"}`, 300), PolicyARNs: []string{"arn:aws:iam::1:policy/x"}, Tags: []Tag{{"k", "v"}}, TransitiveKeys: []string{"k"}, ExpiresAt: testNow.Add(time.Minute)},
 	} {
-		b, _, err := c.append(nil, in, testNow)
+		b, _, err := c.append(nil, nil, in, testNow)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(b)
 	}
-	linked, _, err := c.append(nil, linkedSession(), testNow)
+	linked, _, err := c.append(nil, nil, linkedSession(), testNow)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		// What decodes can be sealed again and means the same.
-		again, _, err := c.append(nil, s, testNow)
+		again, _, err := c.append(nil, nil, s, testNow)
 		if err == ErrTooLarge || err != nil && strings.Contains(err.Error(), "record is too long") {
 			return // another compressor may have packed it tighter
 		}

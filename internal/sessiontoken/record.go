@@ -48,8 +48,9 @@ func versionOf(s *Session) byte {
 	return 1
 }
 
-// append appends the record of s. The error wraps [ErrSession] or is [ErrTooLarge].
-func (c *codec) append(b []byte, s *Session, now time.Time) (_ []byte, percent int, err error) {
+// append appends the record of s; the packed part is made in room if that is long enough. The error wraps [ErrSession] or
+// is [ErrTooLarge].
+func (c *codec) append(b, room []byte, s *Session, now time.Time) (_ []byte, percent int, err error) {
 	account, ok := accountNumber(s.Account)
 	if !ok {
 		return nil, 0, fmt.Errorf("%w: the account is not twelve digits", ErrSession)
@@ -61,8 +62,7 @@ func (c *codec) append(b []byte, s *Session, now time.Time) (_ []byte, percent i
 	if err := check(s); err != nil {
 		return nil, 0, err
 	}
-	var room [512]byte
-	packed, deflated, percent, err := c.pack(room[:0], s)
+	packed, deflated, percent, err := c.pack(room, s)
 	if err != nil {
 		return nil, percent, err
 	}

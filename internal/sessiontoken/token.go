@@ -58,7 +58,14 @@ type Sealer struct {
 type derived struct {
 	key  *keyring.Key
 	aead cipher.AEAD
-	macs sync.Pool // of hash.Hash: HMAC-SHA256 under the secret label
+	macs sync.Pool // of *secretMAC
+}
+
+// secretMAC is HMAC-SHA256 under the secret label, with room for what goes in and comes out.
+type secretMAC struct {
+	hash hash.Hash
+	in   [AccessKeyIDLength + chacha20poly1305.NonceSizeX]byte
+	sum  [sha256.Size]byte
 }
 
 // New is a Sealer that remembers [DefaultCacheEntries] opened tokens.
@@ -83,11 +90,22 @@ func (s *Sealer) Cached() int {
 }
 
 // mintRoom is memory for one token while it is made, kept for the next.
-type mintRoom struct{ raw, text []byte }
+type mintRoom struct {
+	raw, text, packed []byte
+	aad               [aadLength]byte
+}
 
 var mintRooms = sync.Pool{New: func() any {
-	return &mintRoom{raw: make([]byte, tokenPrefix, tokenPrefix+1024), text: make([]byte, 0, 1536)}
+	return &mintRoom{raw: make([]byte, tokenPrefix, tokenPrefix+1024), text: make([]byte, 0, 1536), packed: make([]byte, 0, 512)}
 }}
+
+// release keeps the room, and neither the session nor its token in it.
+func (r *mintRoom) release() {
+	clear(r.raw[:cap(r.raw)])
+	clear(r.text[:cap(r.text)])
+	clear(r.packed[:cap(r.packed)])
+	mintRooms.Put(r)
+}
 
 // Mint makes credentials for sess under the key that is active at now. sess is not changed. The number is the size
 // of its policies and tags as a percentage of [PackedLimit], also given with [ErrTooLarge]. Other errors wrap
@@ -98,8 +116,8 @@ func (s *Sealer) Mint(now time.Time, sess *Session) (Credentials, int, error) {
 		return Credentials{}, 0, fmt.Errorf("%w: the account is not twelve digits", ErrSession)
 	}
 	room := mintRooms.Get().(*mintRoom)
-	defer mintRooms.Put(room)
-	buf, packedPercent, err := s.codec.append(room.raw[:tokenPrefix], sess, now)
+	defer room.release()
+	buf, packedPercent, err := s.codec.append(room.raw[:tokenPrefix], room.packed[:0], sess, now)
 	if err != nil {
 		return Credentials{}, packedPercent, err
 	}
@@ -111,10 +129,9 @@ func (s *Sealer) Mint(now time.Time, sess *Session) (Credentials, int, error) {
 	binary.BigEndian.PutUint32(buf[1:], d.key.ID)
 	nonce := buf[tokenHeader:tokenPrefix]
 	rand.Read(nonce) // 192 random bits: no counter is needed
-	var aad [aadLength]byte
-	copy(aad[:], buf[:tokenHeader])
-	copy(aad[tokenHeader:], id)
-	room.raw = d.aead.Seal(buf[:tokenPrefix], nonce, buf[tokenPrefix:], aad[:])
+	copy(room.aad[:], buf[:tokenHeader])
+	copy(room.aad[tokenHeader:], id)
+	room.raw = d.aead.Seal(buf[:tokenPrefix], nonce, buf[tokenPrefix:], room.aad[:])
 	room.text = base64.StdEncoding.AppendEncode(room.text[:0], room.raw)
 	return Credentials{
 		AccessKeyID:     id,
@@ -233,22 +250,21 @@ func newDerived(k *keyring.Key) (*derived, error) {
 	}
 	d := &derived{key: k, aead: aead}
 	macKey := k.Derive(secretLabel, sha256.Size)
-	d.macs.New = func() any { return hmac.New(sha256.New, macKey) }
+	d.macs.New = func() any { return &secretMAC{hash: hmac.New(sha256.New, macKey)} }
 	return d, nil
 }
 
 // secret is the secret access key: the first 240 bits of HMAC-SHA256 over access key id ‖ nonce, both of fixed length.
 func (d *derived) secret(accessKeyID string, nonce []byte) string {
-	mac := d.macs.Get().(hash.Hash)
-	defer d.macs.Put(mac)
-	mac.Reset()
-	var in [AccessKeyIDLength + chacha20poly1305.NonceSizeX]byte
-	copy(in[:], accessKeyID)
-	copy(in[AccessKeyIDLength:], nonce)
-	mac.Write(in[:])
-	var sum [sha256.Size]byte
+	mac := d.macs.Get().(*secretMAC)
+	copy(mac.in[:], accessKeyID)
+	copy(mac.in[AccessKeyIDLength:], nonce)
+	mac.hash.Reset()
+	mac.hash.Write(mac.in[:])
 	var text [SecretLength]byte
-	base64.StdEncoding.Encode(text[:], mac.Sum(sum[:0])[:SecretLength/4*3])
+	base64.StdEncoding.Encode(text[:], mac.hash.Sum(mac.sum[:0])[:SecretLength/4*3])
+	clear(mac.sum[:])
+	d.macs.Put(mac)
 	return string(text[:])
 }
 
