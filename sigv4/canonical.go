@@ -13,6 +13,8 @@ type scratch struct {
 	params []param
 	name   []byte
 	sig    []byte
+
+	digested [32]byte // what a public key verifies
 }
 
 // maxKept bounds what the pool retains of an unusually large request.

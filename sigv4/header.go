@@ -98,7 +98,7 @@ func validHeaderName(name string) bool {
 	}
 	for i := range len(name) {
 		b := name[i]
-		if 'a' <= b && b <= 'z' || '0' <= b && b <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0 {
+		if 'a' <= b && b <= 'z' || b == '-' || '0' <= b && b <= '9' || strings.IndexByte("!#$%&'*+.^_`|~", b) >= 0 {
 			continue
 		}
 		return false

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
 	"slices"
@@ -239,5 +240,6 @@ func (c *Claims) tryForm(r *http.Request, v *verifier, s *scratch, form *canonic
 		mac := hmacSHA256(v.key[:], sts)
 		return subtle.ConstantTimeCompare(mac[:], s.sig) == 1, nil
 	}
-	return v.public(sts, s.sig), nil
+	s.digested = sha256.Sum256(sts)
+	return v.public(s.digested[:], s.sig), nil
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
 	"net/http"
 	"strings"
 )
@@ -71,14 +70,13 @@ func (c *Claims) checkX509Algorithm(pub crypto.PublicKey) error {
 	return nil
 }
 
-// public expects a key that checkX509Algorithm let through.
-func (v *verifier) public(sts, sig []byte) bool {
-	digest := sha256.Sum256(sts)
+// public expects a key that checkX509Algorithm let through, and the SHA-256 digest of what was signed.
+func (v *verifier) public(digest, sig []byte) bool {
 	switch key := v.pub.(type) {
 	case *rsa.PublicKey:
-		return v.keys.VerifyRSA(key, digest[:], sig)
+		return v.keys.VerifyRSA(key, digest, sig)
 	case *ecdsa.PublicKey:
-		return v.keys.VerifyECDSA(key, digest[:], sig)
+		return v.keys.VerifyECDSA(key, digest, sig)
 	}
 	return false
 }
