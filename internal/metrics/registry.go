@@ -29,6 +29,7 @@ type Registry struct {
 	// resolved spares the hot path the label hashing of the vectors above.
 	resolved sync.Map // requestKey → *requestSeries
 	count    atomic.Int64
+	created  sync.Map // trust anchor's ARN → prometheus.Counter, of success
 
 	anchors labelSet
 	errors  labelSet
@@ -117,7 +118,16 @@ const Operation = "CreateSession"
 
 // SessionCreated counts a session of a trust anchor. Beyond 1,000 anchors, further ones count as "other".
 func (r *Registry) SessionCreated(trustAnchorARN string) {
-	r.success.WithLabelValues(Operation, r.anchors.bound(trustAnchorARN)).Inc()
+	if c, ok := r.created.Load(trustAnchorARN); ok {
+		c.(prometheus.Counter).Inc()
+		return
+	}
+	label := r.anchors.bound(trustAnchorARN)
+	c := r.success.WithLabelValues(Operation, label)
+	c.Inc()
+	if label == trustAnchorARN { // there are only so many of these
+		r.created.Store(label, c)
+	}
 }
 
 // SessionRefused counts a refused CreateSession by its error code.
