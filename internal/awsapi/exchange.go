@@ -31,6 +31,7 @@ type exchange struct {
 	claims    *sigv4.Claims // nil without a readable signature; unverified until the gate has looked
 	body      []byte
 	out       []byte
+	raw       Raw // what a RawHandler gets
 
 	protocol           wire.Protocol
 	namespace          string
@@ -204,8 +205,8 @@ func (ex *exchange) send(status int, body []byte) {
 		return
 	}
 	h["Content-Type"] = contentTypes[ex.protocol]
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	h["X-Amzn-Requestid"] = []string{ex.requestID}
+	values := []string{strconv.Itoa(len(body)), ex.requestID}
+	h["Content-Length"], h["X-Amzn-Requestid"] = values[:1:1], values[1:]
 	ex.w.WriteHeader(status)
 	// net/http keeps the head back until the first bytes of the body; an error here means the client is gone.
 	_, _ = ex.w.Write(body)

@@ -37,7 +37,8 @@ type Reply struct {
 type RawHandler func(ctx context.Context, r *Raw) (*Reply, error)
 
 func (rt *Router) serveRaw(ex *exchange, route *rawRoute) {
-	raw := &Raw{
+	raw := &ex.raw
+	*raw = Raw{
 		Request: ex.r, Body: ex.body, Buffer: ex.out[:0], Claims: ex.claims, RequestID: ex.requestID, Now: ex.start.UTC(), SourceIP: sourceIP(ex.r),
 		UserAgent: ex.r.UserAgent(), Host: ex.r.Host, TLS: ex.r.TLS != nil, Operation: route.label,
 	}
