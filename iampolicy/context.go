@@ -87,6 +87,13 @@ func (c *Context) Each(fn func(key string, multi bool, values []string)) {
 	}
 }
 
+// CopyFrom makes c hold the keys of other, which stays as it is, and no others.
+func (c *Context) CopyFrom(other *Context) {
+	c.hashes = append(c.hashes[:0], other.hashes...)
+	c.entries = append(c.entries[:0], other.entries...)
+	c.values = append(c.values[:0], other.values...)
+}
+
 // Reset removes all keys and keeps the memory, for pooling. Slices that Get returned are
 // no longer valid.
 func (c *Context) Reset() {

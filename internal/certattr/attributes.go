@@ -1,6 +1,9 @@
 package certattr
 
-import "strings"
+import (
+	"strings"
+	"sync/atomic"
+)
 
 // Tag is a session tag. Key has 1 to 128 characters, Value 0 to 256 of the STS tag alphabet.
 type Tag struct {
@@ -8,7 +11,7 @@ type Tag struct {
 }
 
 // Attributes is what a certificate means for a session. It is shared between requests and must
-// not be changed.
+// not be changed, but for Plan.
 type Attributes struct {
 	Tags           []Tag  // at most MaxTags
 	SessionName    string // lower-case hex of the serial number, even length
@@ -16,6 +19,9 @@ type Attributes struct {
 	Subject        string // RFC 4514 text
 	Issuer         string // RFC 4514 text
 	Dropped        Dropped
+
+	// Plan is a place for what CreateSession makes of the attributes and of what goes with them.
+	Plan atomic.Value
 }
 
 // Dropped names the attributes that are mapped but do not fit into tags, without field prefix.

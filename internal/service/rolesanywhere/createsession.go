@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/rolecall/rolecall/iampolicy"
 	"github.com/rolecall/rolecall/internal/arn"
 	"github.com/rolecall/rolecall/internal/audit"
 	"github.com/rolecall/rolecall/internal/awsapi"
@@ -35,15 +37,37 @@ type attempt struct {
 	role     *store.Cached[store.RoleBundle]
 	links    []sessiontoken.Link // what ends the session; nil if its anchor ends none
 
-	subjectID   string
 	sessionName string
 	duration    time.Duration
+	plan        *plan // from findRole on
+
+	room
 }
+
+// room is memory that the steps of an attempt would otherwise take one by one.
+type room struct {
+	input   certchain.Input
+	set     iampolicy.Set
+	ask     iampolicy.Request
+	session sessiontoken.Session
+	event   audit.Event
+	params  audit.CreateSessionParams
+	tls     audit.TLSDetails
+	result  audit.CreateSessionResult
+	seen    audit.SubjectSeen
+}
+
+var attempts = sync.Pool{New: func() any { return new(attempt) }}
 
 // CreateSession answers POST /sessions: signature, trust anchor, path, attributes, trust policy, credentials. The audit
 // event is durable before the answer; a request that cannot be recorded fails.
 func (s *Service) CreateSession(ctx context.Context, raw *awsapi.Raw) (*awsapi.Reply, error) {
-	a := &attempt{raw: raw}
+	a := attempts.Get().(*attempt)
+	defer func() {
+		*a = attempt{}
+		attempts.Put(a)
+	}()
+	a.raw = raw
 	reply, err := s.grant(ctx, a)
 	if err == nil {
 		return reply, nil
@@ -164,9 +188,13 @@ func (s *Service) checkSignature(a *attempt) error {
 	if claims.Service != "rolesanywhere" {
 		return denied("Invalid signature: the credential scope's service is not rolesanywhere")
 	}
+	hosts := a.request.hosts
+	if string(a.request.trustAnchor.Region) != claims.Region {
+		hosts = awsHosts(claims.Region)
+	}
 	check := sigv4.Check{
 		Now: a.raw.Now, BodySHA256: sha256.Sum256(a.raw.Body), Path: "/sessions",
-		AlternateHosts: awsHosts(claims.Region), PublicKeys: a.leaf,
+		AlternateHosts: hosts, PublicKeys: a.leaf,
 	}
 	if err := claims.VerifyX509(a.raw.Request, a.leaf.PublicKey(), &check); err != nil {
 		return signatureError(err)
@@ -240,7 +268,8 @@ func (s *Service) checkCertificate(ctx context.Context, a *attempt) error {
 		return err
 	}
 	a.rules = rules
-	a.verified, err = s.verifier.Verify(&certchain.Input{Leaf: a.leafDER, Parsed: a.leaf, Chain: a.chain, Anchors: anchors, CRLs: crls, Now: a.raw.Now})
+	a.input = certchain.Input{Leaf: a.leafDER, Parsed: a.leaf, Chain: a.chain, Anchors: anchors, CRLs: crls, Now: a.raw.Now}
+	a.verified, err = s.verifier.Verify(&a.input)
 	if err != nil {
 		var ce *certchain.Error
 		a.trusted = errors.As(err, &ce) && ce.Reason == certchain.Revoked
@@ -254,7 +283,6 @@ func (s *Service) checkCertificate(ctx context.Context, a *attempt) error {
 		return err
 	}
 	a.attrs = rules.Apply(a.verified)
-	a.subjectID = subjectID(a.anchor.Row.Account, a.anchor.Row.Region, a.attrs.Subject)
 	return nil
 }
 
@@ -277,46 +305,28 @@ func (s *Service) chooseSession(a *attempt) error {
 
 // mint makes the credentials, records the event and only then builds the answer.
 func (s *Service) mint(ctx context.Context, a *attempt) (*awsapi.Reply, error) {
-	role, anchor, profile := &a.role.Row.Role, &a.anchor.Row, &a.profile.Row
-	origin := &sessiontoken.Provenance{
-		Account: anchor.Account, Region: anchor.Region, TrustAnchorID: anchor.ID, ProfileID: profile.ID,
-		CertSerial: a.verified.SerialHex(), CertIssuer: a.attrs.Issuer, CertFingerprint: a.verified.Fingerprint(), Links: a.links,
-	}
-	tags := make([]sessiontoken.Tag, len(a.attrs.Tags))
-	for i, t := range a.attrs.Tags {
-		tags[i] = sessiontoken.Tag(t)
-	}
-	sess := &sessiontoken.Session{
-		Type: sessiontoken.AssumedRole, Account: role.Account, Partition: a.request.role.Partition,
-		RoleID: role.ID, RoleName: role.Name, RolePath: role.Path, SessionName: a.sessionName,
-		SourceIdentity: a.attrs.SourceIdentity, Tags: tags,
-		IssuedAt: a.raw.Now, ExpiresAt: a.raw.Now.Add(a.duration),
-		SessionPolicy: profile.SessionPolicy, PolicyARNs: profile.ManagedPolicyARNs,
-		Provenance: origin,
-	}
-	creds, packed, err := s.cfg.Sealer.Mint(a.raw.Now, sess)
+	p := a.plan
+	p.begin(&a.session, a.raw.Now, a.duration, a.links)
+	creds, packed, err := s.cfg.Sealer.Mint(a.raw.Now, &a.session)
 	if errors.Is(err, sessiontoken.ErrTooLarge) {
 		return nil, denied("Unable to assume role for %s.: session policies and tags need %d%% of the packed size allowed", a.request.roleARN, packed)
 	}
 	if err != nil {
 		return nil, err
 	}
-	assumed := assumedRoleUser{
-		Arn:           arn.AssumedRole(sess.Partition, role.Account, role.Name, a.sessionName).String(),
-		AssumedRoleID: role.ID + ":" + a.sessionName,
-	}
-	subject := arn.RolesAnywhere(anchor.Region, anchor.Account, "subject", a.subjectID).String()
-	event := s.event(a)
-	event.Session = &audit.CreateSessionResult{
-		AccessKeyID: creds.AccessKeyID, Expiration: creds.Expiration, AssumedRoleARN: assumed.Arn, AssumedRoleID: assumed.AssumedRoleID,
-		RoleARN: a.request.roleARN, SourceIdentity: a.attrs.SourceIdentity, SubjectARN: subject, PackedPolicySize: packed,
-	}
-	if err := s.cfg.Audit.Append(ctx, event, s.subjectSeen(a, false)); err != nil {
+	a.event, a.params, a.result, a.seen = p.event, *p.event.CreateSession, p.result, p.seen
+	a.params.DurationSeconds = a.request.durationSeconds
+	a.event.CreateSession = &a.params
+	a.now(&a.event)
+	a.result.AccessKeyID, a.result.Expiration, a.result.PackedPolicySize = creds.AccessKeyID, creds.Expiration, packed
+	a.event.Session = &a.result
+	a.seen.SeenAt = a.raw.Now
+	if err := s.cfg.Audit.Append(ctx, &a.event, &a.seen); err != nil {
 		return nil, awsapi.Internal(err)
 	}
 	s.cfg.Metrics.SessionCreated(a.request.trustAnchorARN)
-	answer := sessionResponse{SubjectArn: subject, CredentialSet: []credentialSet{{
-		AssumedRoleUser: assumed,
+	answer := sessionResponse{SubjectArn: p.subjectARN, CredentialSet: []credentialSet{{
+		AssumedRoleUser: assumedRoleUser{Arn: p.result.AssumedRoleARN, AssumedRoleID: p.result.AssumedRoleID},
 		Credentials: credentials{
 			AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken,
 			Expiration: formatExpiration(creds.Expiration),

@@ -12,16 +12,21 @@ import (
 	"github.com/rolecall/rolecall/internal/store"
 )
 
-// event is the audit event of an attempt, as far as the attempt came.
-func (s *Service) event(a *attempt) *audit.Event {
-	e := &audit.Event{
-		EventTime: a.raw.Now, RequestID: a.raw.RequestID, EventSource: EventSource, EventName: "CreateSession",
-		Region: a.raw.Region, SourceIP: a.raw.SourceIP, UserAgent: a.raw.UserAgent,
+// now writes when the attempt was made and from where.
+func (a *attempt) now(e *audit.Event) {
+	e.EventTime, e.RequestID, e.SourceIP, e.UserAgent = a.raw.Now, a.raw.RequestID, a.raw.SourceIP, a.raw.UserAgent
+	if a.raw.TLS {
+		a.tls.ClientProvidedHostHeader = a.raw.Host
+		e.TLS = &a.tls
+	}
+}
+
+// describe makes e the audit event of an attempt, as far as the attempt came, without what [attempt.now] writes.
+func describe(e *audit.Event, a *attempt) {
+	*e = audit.Event{
+		EventSource: EventSource, EventName: "CreateSession", Region: a.raw.Region,
 		UserIdentity: audit.UserIdentity{Type: audit.IdentityUnknown},
 		Resources:    make([]audit.Resource, 0, 3),
-	}
-	if a.raw.TLS {
-		e.TLS = tlsDetails(a.raw)
 	}
 	if r := a.request; r != nil {
 		// The event belongs where its owner looks for it, whatever region a bad signature names.
@@ -42,9 +47,17 @@ func (s *Service) event(a *attempt) *audit.Event {
 	}
 	if a.attrs != nil {
 		e.UserIdentity = audit.UserIdentity{Type: audit.IdentityService, InvokedBy: EventSource, PrincipalID: a.attrs.SourceIdentity, Account: a.anchor.Row.Account}
-		e.Resources = append(e.Resources, audit.Resource{Type: "AWS::RolesAnywhere::Subject", Name: a.subjectID, ARN: arn.RolesAnywhere(a.anchor.Row.Region, a.anchor.Row.Account, "subject", a.subjectID).String()})
+		id := a.subjectID()
+		e.Resources = append(e.Resources, audit.Resource{Type: "AWS::RolesAnywhere::Subject", Name: id, ARN: arn.RolesAnywhere(a.anchor.Row.Region, a.anchor.Row.Account, "subject", id).String()})
 	}
-	return e
+}
+
+// subjectID is the id of the certificate's subject, once its attributes are there.
+func (a *attempt) subjectID() string {
+	if a.plan != nil {
+		return a.plan.subjectID
+	}
+	return subjectID(a.anchor.Row.Account, a.anchor.Row.Region, a.attrs.Subject)
 }
 
 // refusalLookup bounds the question whether the account of a refused stranger exists.
@@ -66,35 +79,35 @@ func (s *Service) recordRefusal(ctx context.Context, a *attempt, refusal *awsapi
 		}
 		// Where the store cannot say, the rate alone is the bound.
 	}
-	e := s.event(a)
+	e := &a.event
+	describe(e, a)
+	a.now(e)
 	e.ErrorCode, e.ErrorMessage = refusal.RESTCode(), refusal.Message
 	if refusal.Explain != "" {
 		e.AdditionalEventData = map[string]string{"explanation": refusal.Explain}
 	}
 	var seen *audit.SubjectSeen
 	if a.trusted {
-		seen = s.subjectSeen(a, true)
+		seen = &a.seen
+		describeSubject(seen, a)
+		seen.SeenAt, seen.Failed = a.raw.Now, true
 	}
 	return s.cfg.Audit.Append(ctx, e, seen)
 }
 
-// subjectSeen says that the certificate's subject tried, and how it went. Only certificates that chain to an anchor make
-// subjects.
-func (s *Service) subjectSeen(a *attempt, failed bool) *audit.SubjectSeen {
+// describeSubject makes seen say which subject tried; when, and how it went, are left to the caller. Only certificates
+// that chain to an anchor make subjects.
+func describeSubject(seen *audit.SubjectSeen, a *attempt) {
 	anchor := &a.anchor.Row
-	seen := &audit.SubjectSeen{
-		Account: anchor.Account, Region: anchor.Region, SeenAt: a.raw.Now,
-		Serial: a.leaf.SerialHex(), CertDER: a.leafDER, Failed: failed,
-	}
+	*seen = audit.SubjectSeen{Account: anchor.Account, Region: anchor.Region, Serial: a.leaf.SerialHex(), CertDER: a.leafDER}
 	if a.attrs != nil {
-		seen.DN, seen.Issuer, seen.SubjectID = a.attrs.Subject, a.attrs.Issuer, a.subjectID
-		return seen
+		seen.DN, seen.Issuer, seen.SubjectID = a.attrs.Subject, a.attrs.Issuer, a.subjectID()
+		return
 	}
 	// Refused before its attributes were mapped (revoked): the names are read from the certificate itself.
 	cert := a.leaf.Certificate()
 	seen.DN, seen.Issuer = nameText(cert.RawSubject), nameText(cert.RawIssuer)
 	seen.SubjectID = subjectID(anchor.Account, anchor.Region, seen.DN)
-	return seen
 }
 
 // nameText is a distinguished name as package certattr writes it.
@@ -104,8 +117,4 @@ func nameText(der []byte) string {
 		return "" // cannot be: the certificate's names were parsed to verify its path
 	}
 	return name.String()
-}
-
-func tlsDetails(raw *awsapi.Raw) *audit.TLSDetails {
-	return &audit.TLSDetails{ClientProvidedHostHeader: raw.Host}
 }

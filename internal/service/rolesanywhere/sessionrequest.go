@@ -21,6 +21,8 @@ type sessionRequest struct {
 	trustAnchorARN, profileARN, roleARN string
 	durationSeconds                     int    // 0: the profile's
 	roleSessionName                     string // "": the certificate's serial number
+
+	hosts []string // awsHosts of the trust anchor's region
 }
 
 // sessionBody is what counts of the JSON body. sessionName is the older, ignored spelling of roleSessionName.
@@ -76,6 +78,7 @@ func parseSessionRequest(query url.Values, body []byte) (*sessionRequest, []stri
 		return req, nil, malformed
 	}
 	failed = append(failed, req.setOptions(&b)...)
+	req.hosts = awsHosts(string(req.trustAnchor.Region))
 	return req, failed, nil
 }
 

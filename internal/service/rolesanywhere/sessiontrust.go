@@ -15,6 +15,9 @@ import (
 // assumeActions are what the role's trust policy must allow the service to do, each on its own.
 var assumeActions = [...]string{"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"}
 
+// assumer is who does it. It is not changed.
+var assumer = &iampolicy.Principal{Service: EventSource}
+
 // checkTrustPolicy asks the role whether it may be assumed with this certificate, through this anchor, for this long.
 func (s *Service) checkTrustPolicy(ctx context.Context, a *attempt) error {
 	if err := s.findRole(ctx, a); err != nil {
@@ -25,12 +28,14 @@ func (s *Service) checkTrustPolicy(ctx context.Context, a *attempt) error {
 		return err
 	}
 	err = gate.WithContext(func(c *iampolicy.Context) error {
-		s.trustContext(c, a)
-		set := iampolicy.Set{Resource: trust, ResourceAccount: string(a.role.Row.Role.Account), Trust: true}
-		r := iampolicy.Request{Resource: a.request.roleARN, Principal: &iampolicy.Principal{Service: EventSource}, Context: c}
+		c.CopyFrom(a.plan.keys)
+		c.Set(iampolicy.KeySTSDurationSeconds, strconv.Itoa(int(a.duration.Seconds())))
+		gate.SetRequest(c, &gate.Caller{Now: a.raw.Now, SourceIP: a.raw.SourceIP, UserAgent: a.raw.UserAgent, Region: string(a.anchor.Row.Region), TLS: a.raw.TLS})
+		a.set = iampolicy.Set{Resource: trust, ResourceAccount: string(a.role.Row.Role.Account), Trust: true}
+		a.ask = iampolicy.Request{Resource: a.request.roleARN, Principal: assumer, Context: c}
 		for _, action := range assumeActions {
-			r.Action = action
-			if d := iampolicy.Evaluate(&set, &r); !d.Allowed {
+			a.ask.Action = action
+			if d := iampolicy.Evaluate(&a.set, &a.ask); !d.Allowed {
 				return s.unableToAssume(a, "the role's trust policy does not allow "+action).Explained(action + ": " + d.Explain())
 			}
 		}
@@ -45,7 +50,8 @@ func (s *Service) checkTrustPolicy(ctx context.Context, a *attempt) error {
 	return s.checkSessionPolicies(ctx, a)
 }
 
-// findRole finds the role by its exact ARN. A role that is not there and one that refuses look alike from outside.
+// findRole finds the role by its exact ARN, and the plan with it. A role that is not there and one that refuses look alike
+// from outside.
 func (s *Service) findRole(ctx context.Context, a *attempt) error {
 	req := a.request
 	name, _ := req.role.RoleName()
@@ -59,11 +65,16 @@ func (s *Service) findRole(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
+	if a.plan = findPlan(a, role); a.plan != nil {
+		a.role = role
+		return nil
+	}
 	r := &role.Row.Role
 	if arn.Role(s.cfg.Gate.Partition(), r.Account, r.Path, r.Name).String() != req.roleARN {
 		return s.unableToAssume(a, "")
 	}
 	a.role = role
+	a.plan = makePlan(a)
 	return nil
 }
 
@@ -75,16 +86,17 @@ func (s *Service) unableToAssume(a *attempt, reason string) *awsapi.Error {
 	return denied("Unable to assume role for %s.%s%s", a.request.roleARN, a.attrs.Hint(), reason)
 }
 
-// trustContext holds the condition keys that a trust policy may test.
-func (s *Service) trustContext(c *iampolicy.Context, a *attempt) {
-	gate.SetRequest(c, &gate.Caller{Now: a.raw.Now, SourceIP: a.raw.SourceIP, UserAgent: a.raw.UserAgent, Region: string(a.anchor.Row.Region), TLS: a.raw.TLS})
+// fixedKeys is how many keys trustKeys sets beside those of tags.
+const fixedKeys = 7
+
+// trustKeys sets the condition keys that a trust policy may test beside the duration's and those of the moment.
+func trustKeys(c *iampolicy.Context, a *attempt) {
 	c.Set(iampolicy.KeySourceArn, a.request.trustAnchorARN)
 	c.Set(iampolicy.KeySourceAccount, string(a.anchor.Row.Account))
 	c.Set(iampolicy.KeyPrincipalIsAWSService, "true")
 	c.Set(iampolicy.KeyPrincipalServiceName, EventSource)
 	c.Set(iampolicy.KeySTSRoleSessionName, a.sessionName)
 	c.Set(iampolicy.KeySTSSourceIdentity, a.attrs.SourceIdentity)
-	c.Set(iampolicy.KeySTSDurationSeconds, strconv.Itoa(int(a.duration.Seconds())))
 	keys := make([]string, len(a.attrs.Tags))
 	for i, t := range a.attrs.Tags {
 		c.Set(iampolicy.KeyPrincipalTagPrefix+t.Key, t.Value)
