@@ -4,10 +4,14 @@ const upperHex = "0123456789ABCDEF"
 const lowerHex = "0123456789abcdef"
 
 // unreserved is RFC 3986 §2.3: the bytes that stay as they are in a canonical path or query.
-func unreserved(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' ||
-		b == '-' || b == '_' || b == '.' || b == '~'
-}
+func unreserved(b byte) bool { return isUnreserved[b] }
+
+var isUnreserved = func() (t [256]bool) {
+	for _, b := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~") {
+		t[b] = true
+	}
+	return t
+}()
 
 func appendByte(dst []byte, b byte) []byte {
 	if unreserved(b) {
@@ -27,6 +31,14 @@ func appendEncoded(dst []byte, s string) []byte {
 // appendRecoded decodes one component of a query (+ is a space) and encodes it again in the canonical way.
 func appendRecoded(dst []byte, s string) ([]byte, bool) {
 	for i := 0; i < len(s); i++ {
+		from := i
+		for i < len(s) && unreserved(s[i]) {
+			i++
+		}
+		dst = append(dst, s[from:i]...)
+		if i == len(s) {
+			break
+		}
 		switch b := s[i]; b {
 		case '%':
 			d, ok := triplet(s, i)
