@@ -329,7 +329,7 @@ func (s *Service) mint(ctx context.Context, a *attempt) (*awsapi.Reply, error) {
 		AssumedRoleUser: assumedRoleUser{Arn: p.result.AssumedRoleARN, AssumedRoleID: p.result.AssumedRoleID},
 		Credentials: credentials{
 			AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey, SessionToken: creds.SessionToken,
-			Expiration: formatExpiration(creds.Expiration),
+			Expiration: creds.Expiration,
 		},
 		PackedPolicySize: packed, RoleArn: a.request.roleARN, SourceIdentity: a.attrs.SourceIdentity,
 	}}}

@@ -29,10 +29,10 @@ type assumedRoleUser struct {
 }
 
 type credentials struct {
-	AccessKeyID     string `json:"accessKeyId"`
-	Expiration      string `json:"expiration"` // RFC 3339, UTC, whole seconds
-	SecretAccessKey string `json:"secretAccessKey"`
-	SessionToken    string `json:"sessionToken"`
+	AccessKeyID     string    `json:"accessKeyId"`
+	Expiration      time.Time `json:"expiration"` // UTC, whole seconds
+	SecretAccessKey string    `json:"secretAccessKey"`
+	SessionToken    string    `json:"sessionToken"`
 }
 
 // append writes the answer by hand: it is on the hot path. A test holds it against encoding/json.
@@ -45,8 +45,9 @@ func (r *sessionResponse) append(b []byte) []byte {
 		b = appendMember(b, `{"assumedRoleUser":{"arn":`, c.AssumedRoleUser.Arn)
 		b = appendMember(b, `,"assumedRoleId":`, c.AssumedRoleUser.AssumedRoleID)
 		b = appendMember(b, `},"credentials":{"accessKeyId":`, c.Credentials.AccessKeyID)
-		b = appendMember(b, `,"expiration":`, c.Credentials.Expiration)
-		b = appendMember(b, `,"secretAccessKey":`, c.Credentials.SecretAccessKey)
+		b = append(b, `,"expiration":"`...)
+		b = c.Credentials.Expiration.AppendFormat(b, time.RFC3339)
+		b = appendMember(b, `","secretAccessKey":`, c.Credentials.SecretAccessKey)
 		b = appendMember(b, `,"sessionToken":`, c.Credentials.SessionToken)
 		b = append(b, `},"packedPolicySize":`...)
 		b = strconv.AppendInt(b, int64(c.PackedPolicySize), 10)
@@ -61,8 +62,6 @@ func (r *sessionResponse) append(b []byte) []byte {
 func appendMember(b []byte, before, text string) []byte {
 	return wire.AppendJSONString(append(b, before...), text)
 }
-
-func formatExpiration(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
 // subjectID names the subject of a certificate without a lookup: it is a hash of where it lives and of its
 // distinguished name, in UUID form (RFC 9562 §5.8, version 8).

@@ -3,6 +3,7 @@ package rolesanywhere
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -14,7 +15,7 @@ func TestSessionResponseIsItsJSON(t *testing.T) {
 		text := func(name string) string { return rapid.String().Draw(t, name) }
 		want := sessionResponse{SubjectArn: text("subject"), CredentialSet: []credentialSet{{
 			AssumedRoleUser:  assumedRoleUser{Arn: text("arn"), AssumedRoleID: text("id")},
-			Credentials:      credentials{AccessKeyID: text("key"), Expiration: text("expiration"), SecretAccessKey: text("secret"), SessionToken: text("token")},
+			Credentials:      credentials{AccessKeyID: text("key"), Expiration: time.Unix(rapid.Int64Range(0, 1<<35).Draw(t, "expiration"), 0).UTC(), SecretAccessKey: text("secret"), SessionToken: text("token")},
 			PackedPolicySize: rapid.IntRange(0, 100).Draw(t, "packed"), RoleArn: text("role"), SourceIdentity: text("source"),
 		}}}
 		var got sessionResponse
