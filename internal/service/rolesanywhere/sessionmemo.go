@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	memos        = 512     // requests remembered at most; another with the same hash takes the place
+	memos        = 512     // requests remembered at most
 	maxMemoBytes = 4 << 10 // of query and body together
 )
 
@@ -14,8 +14,11 @@ const (
 // granted get here, so that strangers can replace nothing.
 type requestMemo struct {
 	seed  maphash.Seed
-	slots [memos]atomic.Pointer[memo]
+	pairs [memos / 2]memoPair
 }
+
+// memoPair are the last two requests of one hash, the later one first. Between two writers one of them may be lost.
+type memoPair [2]atomic.Pointer[memo]
 
 // memo is a request as it was sent, and what it asks for, which must not be changed.
 type memo struct {
@@ -25,20 +28,24 @@ type memo struct {
 
 func newRequestMemo() *requestMemo { return &requestMemo{seed: maphash.MakeSeed()} }
 
-func (m *requestMemo) slot(query string, body []byte) *atomic.Pointer[memo] {
-	return &m.slots[(maphash.String(m.seed, query)*31+maphash.Bytes(m.seed, body))%memos]
+func (m *requestMemo) pair(query string, body []byte) *memoPair {
+	return &m.pairs[(maphash.String(m.seed, query)*31+maphash.Bytes(m.seed, body))%uint64(len(m.pairs))]
 }
 
 // find returns what the request asks for, or nil.
 func (m *requestMemo) find(query string, body []byte) *sessionRequest {
-	if e := m.slot(query, body).Load(); e != nil && e.query == query && e.body == string(body) {
-		return e.request
+	p := m.pair(query, body)
+	for i := range p {
+		if e := p[i].Load(); e != nil && e.query == query && e.body == string(body) {
+			return e.request
+		}
 	}
 	return nil
 }
 
 func (m *requestMemo) remember(query string, body []byte, request *sessionRequest) {
 	if len(query)+len(body) <= maxMemoBytes {
-		m.slot(query, body).Store(&memo{query: query, body: string(body), request: request})
+		p := m.pair(query, body)
+		p[1].Store(p[0].Swap(&memo{query: query, body: string(body), request: request}))
 	}
 }
