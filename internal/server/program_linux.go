@@ -13,73 +13,56 @@ import (
 )
 
 // releaseProgram gives back the pages of the program itself that were read from its file: most of them served the start or
-// a load. What is needed again comes back from the page cache, at a microsecond for 64 KiB. It returns the bytes that were
-// resident.
-func releaseProgram() (uint64, error) {
+// a load. What is needed again comes back from the page cache, at a microsecond for 64 KiB.
+func releaseProgram() error {
 	f, err := os.Open("/proc/self/smaps")
 	if errors.Is(err, fs.ErrNotExist) { // no procfs, or a kernel without it
-		return 0, nil
+		return nil
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer f.Close()
 	exe, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	maps, err := programMappings(f, exe)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var released uint64
 	for _, m := range maps {
 		// Nothing in Go points to these addresses: they are the system's, as it reported them.
 		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.start, m.end-m.start, unix.MADV_DONTNEED); errno != 0 {
-			return released, errno
+			return errno
 		}
-		released += m.resident
 	}
-	return released, nil
+	return nil
 }
 
 // mapping is a range of addresses.
-type mapping struct {
-	start, end uintptr
-	resident   uint64 // bytes
-}
+type mapping struct{ start, end uintptr }
 
 // programMappings reads proc_pid_smaps(5) and returns the mappings of the file exe that nothing can have written to: what
 // is dropped of them is in the file. A read-only mapping with pages of its own, such as a relocated table, is left alone.
 func programMappings(smaps io.Reader, exe string) ([]mapping, error) {
 	var out []mapping
-	var own bool // the lines are about a candidate, the last one in out
+	var m mapping
+	var own bool // m is a candidate, and the lines are about it
 	lines := bufio.NewScanner(smaps)
 	for lines.Scan() {
 		key, rest, ok := bytes.Cut(lines.Bytes(), []byte(" "))
-		if !ok {
-			continue
-		}
-		if key[len(key)-1] != ':' {
-			var m mapping
-			if m, own = programMapping(key, rest, exe); own {
-				out = append(out, m)
-			}
-			continue
-		}
-		if !own {
-			continue
-		}
-		switch string(key) {
-		case "Rss:", "Anonymous:":
+		switch {
+		case !ok:
+		case !bytes.HasSuffix(key, []byte(":")):
+			m, own = programMapping(key, rest, exe)
+		case own && string(key) == "Anonymous:":
 			kib, err := strconv.ParseUint(string(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte(" kB"))), 10, 32)
 			if err != nil {
 				return nil, errors.New("smaps: " + lines.Text())
 			}
-			if key[0] == 'R' {
-				out[len(out)-1].resident = kib << 10
-			} else if kib > 0 {
-				out, own = out[:len(out)-1], false
+			if kib == 0 {
+				out = append(out, m)
 			}
 		}
 	}

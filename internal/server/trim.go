@@ -55,7 +55,7 @@ func (t trimmer) trim(ctx context.Context) {
 		t.log.Warn("the store keeps memory that it does not need", slog.Any("error", err))
 	}
 	debug.FreeOSMemory()
-	if _, err := releaseProgram(); err != nil {
+	if err := releaseProgram(); err != nil {
 		t.log.Warn("the program stays in memory as a whole", slog.Any("error", err))
 	}
 }

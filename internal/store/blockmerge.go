@@ -24,8 +24,9 @@ const (
 	mergeEvery = time.Second
 )
 
-// mergeBlocks replaces small blocks that ended at from or later by large ones until ctx ends: a busy node writes hundreds of a few events each second, and
-// LookupEvents looks at every block of the time it is asked about. Blocks that nobody merges are found all the same.
+// mergeBlocks replaces small blocks that ended at from or later by large ones until ctx ends: a busy node writes hundreds of a
+// few events each second, and LookupEvents looks at every block of the time it is asked about. Blocks that nobody merges are
+// found all the same.
 func (db *DB) mergeBlocks(ctx context.Context, from time.Time) {
 	tick := time.NewTicker(mergeEvery)
 	defer tick.Stop()

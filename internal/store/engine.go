@@ -110,10 +110,10 @@ func (e *engine) trim(ctx context.Context) error {
 	if e.kind == kindPostgres {
 		return nil
 	}
-	e.read.SetMaxIdleConns(0)
-	e.read.SetMaxIdleConns(readers())
-	e.loads.SetMaxIdleConns(0)
-	e.loads.SetMaxIdleConns(loaders)
+	for _, pool := range []*sql.DB{e.read, e.loads} {
+		pool.SetMaxIdleConns(0)
+		pool.SetMaxIdleConns(pool.Stats().MaxOpenConnections)
+	}
 	if _, err := e.write.ExecContext(ctx, "PRAGMA shrink_memory"); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}

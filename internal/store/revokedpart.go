@@ -72,7 +72,7 @@ func (v *View) RevokedPart(ctx context.Context, account arn.AccountID, region ar
 	key := change{kindRevoked, account, region, revokedBucket(issuerKey, serial)}
 	var c *Cached[RevokedPart]
 	var err error
-	if e := v.cache.get(key); e != nil {
+	if e := v.cache.get(key); e != nil { // as lookup does, without making a closure for what is there
 		c, err = answer[RevokedPart](e.row, nil)
 	} else {
 		c, err = miss(v, ctx, key, func(tx *Tx, _ change) (*RevokedPart, error) {
